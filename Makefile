@@ -1,0 +1,34 @@
+# Two commands on a machine that has Python >= 3.11 and make:  make demo   make test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2# pytest processes; every test owns its servers, ports and files
+
+.PHONY: help demo test check bench clean
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[server,jaeger]' --group dev
+	@touch $@
+
+demo: $(VENV)/.installed ## Server, API and worker as processes: index the standard library, show what happened
+	$(BIN)/python examples/codeindex.py
+
+test: $(VENV)/.installed ## Every test; no service has to be started by hand
+	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: $(VENV)/.installed ## ruff, mypy, pyright and the import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed ## First figures: jobs drained per second, commands per job
+	$(BIN)/python -m benchmarks hotpath
+
+clean: ## Remove what make created
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Figures worth trusting: interleaved runs, medians and spread, ratios before absolutes."""

@@ -1,0 +1,35 @@
+"""Penstock's engine: jobs, the broker, the worker and the client."""
+
+from penstock.engine.client import Client
+from penstock.engine.context import JobContext
+from penstock.engine.events import Observers
+from penstock.engine.job import Job, JobError, JobState
+from penstock.engine.module import JobDefinition, Module, Options
+from penstock.engine.outcome import Dead, Retry
+from penstock.engine.registry import Registry
+from penstock.engine.request import Receipt, Request
+from penstock.engine.retry import Backoff
+from penstock.engine.seams import Seams
+from penstock.engine.worker import Worker
+from penstock.engine.worker_settings import WorkerSettings
+
+__all__ = [
+    "Backoff",
+    "Client",
+    "Dead",
+    "Job",
+    "JobContext",
+    "JobDefinition",
+    "JobError",
+    "JobState",
+    "Module",
+    "Observers",
+    "Options",
+    "Receipt",
+    "Registry",
+    "Request",
+    "Retry",
+    "Seams",
+    "Worker",
+    "WorkerSettings",
+]

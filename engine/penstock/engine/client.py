@@ -1,0 +1,224 @@
+"""Submitting and watching jobs, from Trio or asyncio."""
+
+import random
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+import anyio
+import anyio.abc
+
+from penstock.engine.endings import Endings
+from penstock.engine.errors import Conflict, JobFailed, JobNotFound
+from penstock.engine.events import JobEnqueued
+from penstock.engine.job import Job, JobState, trace_id_of
+from penstock.engine.module import JobDefinition
+from penstock.engine.names import idempotent_job_id, new_job_id, quote_tenant, split_job_id
+from penstock.engine.record import Body, decode_body, encode_body
+from penstock.engine.request import Receipt, Request
+from penstock.engine.seams import Headers, Seams
+from penstock.engine.store import Cancellation, NewJob, Store, Submitted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Client:
+    """The submitting side of a store.
+
+    `async with Client(store) as client:` owns the task that hears of endings for those who wait;
+    submitting and looking need no `async with`.
+    """
+
+    def __init__(self, store: Store, seams: Seams | None = None) -> None:
+        self.store = store
+        self.seams = seams if seams is not None else Seams()
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._endings: dict[str, Endings] = {}
+
+    async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        tasks, self._tasks = self._tasks, None
+        self._endings.clear()
+        if tasks is None:
+            return None
+        tasks.cancel_scope.cancel()
+        return await tasks.__aexit__(kind, error, trace)
+
+    # --- submitting ----------------------------------------------------------------------
+
+    async def submit(self, job: JobDefinition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Receipt:
+        """Submit one call of `job`; returns when the store has acknowledged it.
+
+        Raises:
+            InvalidArguments: before anything is stored.
+            Conflict: the idempotency key was used for another job or other arguments.
+            StoreUnavailable: it may or may not be stored; with an idempotency key, send it again.
+        """
+        return await self.submit_request(job.request(*args, **kwargs))
+
+    async def submit_request(self, request: Request) -> Receipt:
+        """Submit one checked request; raises as `submit`."""
+        [receipt] = await self.submit_many([request])
+        if receipt.conflict:
+            raise Conflict(
+                f"the idempotency key {request.idempotency_key!r} was used for another submission, "
+                f"{receipt.id}; use a new key for a new job",
+                field="Idempotency-Key",
+            )
+        return receipt
+
+    async def submit_many(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Submit checked requests in as few round trips as possible; receipts in the same order.
+
+        A receipt with `conflict` tells of a request that was not stored. Raises `StoreUnavailable` when
+        an unknown part of them is stored.
+        """
+        receipts: list[Receipt | None] = [None] * len(requests)
+        by_queue: dict[str, list[int]] = {}
+        for position, request in enumerate(requests):
+            by_queue.setdefault(request.queue, []).append(position)
+        for queue, positions in by_queue.items():
+            answers = await self._submit_to(queue, [requests[position] for position in positions])
+            for position, receipt in zip(positions, answers, strict=True):
+                receipts[position] = receipt
+        return [receipt for receipt in receipts if receipt is not None]
+
+    async def _submit_to(self, queue: str, requests: list[Request]) -> list[Receipt]:
+        with self.seams.around_submit(requests) as headers:
+            jobs = [_new_job(request, dict(headers)) for request in requests]
+            answers = await self.store.submit(queue, jobs)
+        receipts: list[Receipt] = []
+        for request, answer in zip(requests, answers, strict=True):
+            receipt = (
+                _receipt(request, answer, headers)
+                if answer.created
+                else await self._existing(request, answer)
+            )
+            self.seams.observers.emit(
+                JobEnqueued(receipt.id, request.job, queue, request.tenant, not answer.created)
+            )
+            receipts.append(receipt)
+        return receipts
+
+    async def _existing(self, request: Request, answer: Submitted) -> Receipt:
+        """The receipt of a job that was there before; a conflict if its key stood for something else."""
+        record = await self.store.read(request.queue, answer.suffix)
+        body = decode_body(record.body) if record is not None else None
+        conflict = (
+            request.idempotency_key is not None
+            and answer.suffix == _suffix(request)
+            and body is not None
+            and (body.job, bytes(body.args)) != (request.job, bytes(request.args))
+        )
+        receipt = _receipt(request, answer, body.headers if body is not None else {})
+        return Receipt(
+            id=receipt.id,
+            queue=receipt.queue,
+            job=receipt.job if body is None else body.job,
+            state=receipt.state,
+            duplicate=True,
+            conflict=conflict,
+            trace_id=receipt.trace_id,
+        )
+
+    # --- watching ------------------------------------------------------------------------
+
+    async def get(self, job_id: str) -> Job | None:
+        """What is known of a job now; raises `InvalidRequest` for a malformed id."""
+        return await self.store.look(*split_job_id(job_id))
+
+    async def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Wait until the job has ended, at most `timeout` seconds; the job as it is then, ended or not.
+
+        Needs `async with`. Raises `JobNotFound`.
+        """
+        queue, suffix = split_job_id(job_id)
+        endings = self._endings_of(queue)
+        job: Job | None = None
+        with anyio.move_on_after(timeout):
+            while True:
+                event = endings.watch(suffix)
+                try:
+                    job = await self._look(queue, suffix)
+                    if job.state.final:
+                        return job
+                    await event.wait()
+                finally:
+                    endings.unwatch(suffix, event)
+        return job if job is not None else await self._look(queue, suffix)
+
+    async def result(self, receipt: Receipt | str, timeout: float | None = None) -> Any:
+        """Wait for the job's end and give its result.
+
+        Raises:
+            JobFailed: it ended without one; its message says how.
+            TimeoutError: it has not ended within `timeout` seconds.
+        """
+        job_id = receipt if isinstance(receipt, str) else receipt.id
+        job = await self.wait(job_id, timeout)
+        if job.state is JobState.SUCCEEDED:
+            return job.result
+        if not job.state.final:
+            raise TimeoutError(f"{job_id} is {job.state} after {timeout} s")
+        reason = f": {job.error.type}: {job.error.message}" if job.error else ""
+        raise JobFailed(f"{job.job} {job_id} is {job.state}{reason}", job=job)
+
+    async def cancel(self, job_id: str) -> Cancellation:
+        """End a waiting job, or ask the worker that runs it to stop; raises `JobNotFound`."""
+        cancellation = await self.store.cancel(*split_job_id(job_id))
+        if cancellation is None:
+            raise JobNotFound(f"no job {job_id}: it was never submitted, or is past its retention")
+        return cancellation
+
+    async def _look(self, queue: str, suffix: str) -> Job:
+        job = await self.store.look(queue, suffix)
+        if job is None:
+            raise JobNotFound(f"no job {queue}.{suffix}: it was never submitted, or is past its retention")
+        return job
+
+    def _endings_of(self, queue: str) -> Endings:
+        if self._tasks is None:
+            raise RuntimeError("waiting needs an entered client: `async with Client(store) as client:`")
+        if queue not in self._endings:
+            self._endings[queue] = Endings(self.store, queue)
+            self._tasks.start_soon(self._endings[queue].run)
+        return self._endings[queue]
+
+
+def _suffix(request: Request) -> str | None:
+    if request.idempotency_key is None:
+        return None
+    return split_job_id(idempotent_job_id(request.queue, request.tenant, request.idempotency_key))[1]
+
+
+def _new_job(request: Request, headers: dict[str, str]) -> NewJob:
+    expires = 0 if request.expires_in is None else round((time.time() + request.expires_in) * 1000)
+    suffix = _suffix(request)
+    sending = 0 if suffix is None else random.getrandbits(63)
+    return NewJob(
+        suffix=suffix or new_job_id(request.queue).rpartition(".")[2],
+        body=encode_body(Body(request.job, request.args, headers, request.user, expires, sending)),
+        priority=request.priority,
+        tenant=quote_tenant(request.tenant),
+        due=None if request.run_at is None else round(request.run_at * 1000),
+        delay=round(request.delay * 1000),
+        unique=request.unique_key,
+    )
+
+
+def _receipt(request: Request, answer: Submitted, headers: Headers) -> Receipt:
+    return Receipt(
+        id=f"{request.queue}.{answer.suffix}",
+        queue=request.queue,
+        job=request.job,
+        state=answer.state.value,
+        trace_id=trace_id_of(headers),
+    )

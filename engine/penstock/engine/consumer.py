@@ -1,0 +1,33 @@
+"""A consumer: takes jobs from the buffer, runs them, hands their outcomes to the settler."""
+
+import trio
+
+from penstock.engine.runner import Runner
+from penstock.engine.shift import Shift
+
+BREATH = 16
+"""Jobs a consumer runs without waiting before it lets the other tasks have the loop."""
+
+
+async def consume(shift: Shift, runner: Runner) -> None:
+    """Run jobs until the buffer is closed and empty."""
+    buffer, ran = shift.buffer, 0
+    while True:
+        try:
+            held = buffer.take_nowait()  # no checkpoint while there is work
+        except trio.WouldBlock:
+            ran = 0
+            try:
+                held = await buffer.take()
+            except trio.EndOfChannel:
+                return
+        except trio.EndOfChannel:
+            return
+        shift.started()
+        try:
+            shift.settler.put(held, await runner.run(held, shift.worker))
+        finally:
+            shift.ended()
+        ran += 1
+        if ran % BREATH == 0 or shift.wants_attention:
+            await trio.lowlevel.checkpoint()

@@ -1,0 +1,182 @@
+"""The facts the engine reports: a public, documented list. Prose, levels and metrics are others' work.
+
+Observers are plain functions called in the task where the fact happened. They may not block or
+await. One that raises is dropped, and the others are told (`ObserverFailed`). Every `JobStarted` is
+followed by exactly one `JobFinished`, cancellation included. Durations are seconds.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from penstock.engine.attempt import Attempt
+
+
+class JobEnqueued(msgspec.Struct, frozen=True, gc=False):
+    """A submission was acknowledged by the store."""
+
+    id: str
+    job: str
+    queue: str
+    tenant: str | None
+    duplicate: bool
+    """True where an older job stands for it and nothing was stored."""
+
+
+class JobStarted(msgspec.Struct, frozen=True, gc=False):
+    """A handler is about to run, in this task."""
+
+    attempt: Attempt
+
+
+class JobFinished(msgspec.Struct, frozen=True, gc=False):
+    """An attempt ended; `attempt.outcome` says how. It is not settled yet."""
+
+    attempt: Attempt
+    seconds: float
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """One flush of settlements was acknowledged."""
+
+    queue: str
+    count: int
+    refused: int
+    seconds: float
+
+
+class SettlementRefused(msgspec.Struct, frozen=True, gc=False):
+    """A late settlement changed nothing: the job belongs to somebody else now."""
+
+    id: str
+    queue: str
+    worker: str
+
+
+class LeaseLost(msgspec.Struct, frozen=True, gc=False):
+    """This worker's lease ended; `running` handlers are being cancelled."""
+
+    queue: str
+    worker: str
+    running: int
+
+
+class JobsReleased(msgspec.Struct, frozen=True, gc=False):
+    """Jobs went back to the head of their line, no attempt consumed."""
+
+    queue: str
+    count: int
+    reason: str  # "drain" | "shutdown" | "waited_too_long" | "lost_reply"
+
+
+class WorkersReaped(msgspec.Struct, frozen=True, gc=False):
+    """This worker's reaper revoked others' leases or moved their jobs."""
+
+    queue: str
+    revoked: list[str]
+    returned: int
+    dead: list[str]
+
+
+class JobsPromoted(msgspec.Struct, frozen=True, gc=False):
+    """Scheduled jobs became ready."""
+
+    queue: str
+    count: int
+
+
+class WorkerStarted(msgspec.Struct, frozen=True, gc=False):
+    """The worker has its leases and takes jobs. After a `LeaseLost` it starts again, under a new id."""
+
+    worker: str
+    queues: list[str]
+    concurrency: int
+
+
+class WorkerDraining(msgspec.Struct, frozen=True, gc=False):
+    """No further claims; running jobs may finish within `grace` seconds."""
+
+    worker: str
+    running: int
+    grace: float
+
+
+class WorkerStopped(msgspec.Struct, frozen=True, gc=False):
+    """Whatever could be is settled or given back, and the leases are ended; also after a `LeaseLost`."""
+
+    worker: str
+
+
+class StoreDown(msgspec.Struct, frozen=True, gc=False):
+    """A loop cannot reach the store and goes on trying."""
+
+    loop: str
+    error: str
+
+
+class StoreUp(msgspec.Struct, frozen=True, gc=False):
+    """The store answers again."""
+
+    loop: str
+    seconds: float
+    """How long it was away for this loop."""
+
+
+class LoopCrashed(msgspec.Struct, frozen=True, gc=False):
+    """A defect in one of the worker's own loops; it is started again after `delay` seconds."""
+
+    loop: str
+    error: BaseException
+    delay: float
+
+
+class ObserverFailed(msgspec.Struct, frozen=True, gc=False):
+    """An observer raised and was dropped."""
+
+    observer: str
+    error: Exception
+
+
+Event = (
+    JobEnqueued
+    | JobStarted
+    | JobFinished
+    | Settled
+    | SettlementRefused
+    | LeaseLost
+    | JobsReleased
+    | WorkersReaped
+    | JobsPromoted
+    | WorkerStarted
+    | WorkerDraining
+    | WorkerStopped
+    | StoreDown
+    | StoreUp
+    | LoopCrashed
+    | ObserverFailed
+)
+Observer = Callable[[Event], None]
+
+
+class Observers:
+    """The observers of one client or worker."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = list(observers)
+
+    def add(self, observer: Observer) -> None:
+        """Tell `observer` everything from now on."""
+        self._observers.append(observer)
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer; drop those that raise. Never raises an `Exception`."""
+        for observer in tuple(self._observers):
+            try:
+                observer(event)
+            except Exception as error:  # a broken observer must not break a job; it is reported
+                self._observers.remove(observer)
+                self.emit(ObserverFailed(_name(observer), error))
+
+
+def _name(observer: Observer) -> str:
+    return getattr(observer, "__qualname__", None) or type(observer).__qualname__

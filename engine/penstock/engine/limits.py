@@ -1,0 +1,15 @@
+"""Bounds on everything that comes from outside. Bytes and seconds."""
+
+MAX_ARGUMENTS = 256 * 1024
+"""One job's arguments, encoded; larger data belongs into a blob store, its name into the arguments."""
+MAX_RESULT = 256 * 1024
+MAX_ERROR_MESSAGE = 2_000  # characters
+MAX_TRACEBACK = 8_000  # characters, the innermost frames are kept
+MAX_DELAY = 366 * 24 * 3600.0
+MAX_KEY = 200
+"""Characters of an idempotency or unique key."""
+RESULT_TTL = 24 * 3600.0
+"""How long the record of a job that ended well stays readable."""
+DEAD_TTL = 30 * 24 * 3600.0
+UNKNOWN_JOB_TTL = 3600.0
+"""How long a job that no worker here knows is offered again before it dies."""

@@ -1,0 +1,159 @@
+"""`MemoryStore`: each method is one checkpoint, then one synchronous step."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
+from typing import Concatenate, ParamSpec, TypeVar
+
+from anyio.lowlevel import checkpoint
+
+from penstock.engine.job import Job
+from penstock.engine.memory_store import claiming, leasing, moving, operating, settling, submitting
+from penstock.engine.memory_store.mail import Mailbox
+from penstock.engine.memory_store.state import QueueState
+from penstock.engine.record import Record
+from penstock.engine.store import (
+    Cancellation,
+    Claim,
+    Ended,
+    Heartbeat,
+    NewJob,
+    Promotion,
+    QueueFacts,
+    Reaping,
+    Released,
+    Settlement,
+    Submitted,
+    Verdict,
+    Wake,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class MemoryStore:
+    """A `Store` that lives and dies with its process, under Trio or asyncio; for tests.
+
+    `clock` gives milliseconds since the epoch. On Trio's virtual clock:
+    `MemoryStore(clock=lambda: int(trio.current_time() * 1000))`.
+    """
+
+    def __init__(self, clock: Callable[[], int] = wall_clock) -> None:
+        self._clock = clock
+        self._queues: dict[str, QueueState] = {}
+        self._submitted: set[str] = set()  # names of queues
+
+    def _queue(self, name: str) -> QueueState:
+        if name not in self._queues:
+            self._queues[name] = QueueState(name)
+        return self._queues[name]
+
+    async def _step(
+        self,
+        queue: str,
+        decide: Callable[Concatenate[QueueState, int, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        await checkpoint()  # before the step: cancelled here, nothing was done
+        now, state = self._clock(), self._queue(queue)
+        state.jobs.remove_expired(now)
+        return decide(state, now, *args, **kwargs)
+
+    @property
+    def epoch(self) -> int:
+        return 0  # there is no connection to lose
+
+    # --- for submitters -----------------------------------------------------------------
+
+    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+        answers = await self._step(queue, submitting.submit, jobs)
+        if jobs:
+            self._submitted.add(queue)
+        return answers
+
+    async def look(self, queue: str, suffix: str) -> Job | None:
+        return await self._step(queue, submitting.look, suffix)
+
+    async def read(self, queue: str, suffix: str) -> Record | None:
+        return await self._step(queue, submitting.read, suffix)
+
+    async def cancel(self, queue: str, suffix: str) -> Cancellation | None:
+        return await self._step(queue, submitting.cancel, suffix)
+
+    def endings(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Ended]]:
+        return self._endings(queue)
+
+    @asynccontextmanager
+    async def _endings(self, queue: str) -> AsyncGenerator[AsyncIterator[Ended]]:
+        await checkpoint()
+        with closing(Mailbox[Ended]()) as box, self._queue(queue).mail.watching(box):
+            yield box
+
+    # --- for workers --------------------------------------------------------------------
+
+    async def join(self, queue: str, worker: str, lease: int) -> None:
+        await self._step(queue, leasing.join, worker, lease)
+
+    async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
+        return await self._step(queue, leasing.heartbeat, worker, lease)
+
+    async def leave(self, queue: str, worker: str) -> Released:
+        return await self._step(queue, leasing.leave, worker)
+
+    async def claim(
+        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    ) -> Claim | None:
+        return await self._step(queue, claiming.claim, worker, number, count, suspect=suspect, idle=idle)
+
+    async def return_claim(self, queue: str, worker: str, number: int) -> Released:
+        return await self._step(queue, claiming.return_claim, worker, number)
+
+    async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
+        return await self._step(queue, claiming.release, worker, held)
+
+    async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
+        return await self._step(queue, settling.settle, worker, settlements)
+
+    async def promote(self, queue: str, limit: int = 500) -> Promotion:
+        return await self._step(queue, moving.promote, limit)
+
+    async def reap(
+        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+    ) -> Reaping:
+        return await self._step(
+            queue, moving.reap, max_crashes=max_crashes, ending=ending, keep=keep, limit=limit
+        )
+
+    def listen(self, worker: str, queues: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Wake]]:
+        return self._listen(worker, queues)
+
+    @asynccontextmanager
+    async def _listen(self, worker: str, queues: Sequence[str]) -> AsyncGenerator[AsyncIterator[Wake]]:
+        await checkpoint()
+        with ExitStack() as stack:
+            box = stack.enter_context(closing(Mailbox[Wake]()))
+            for queue in queues:
+                stack.enter_context(self._queue(queue).mail.listening(worker, box))
+            yield box
+
+    async def nudge(self, queue: str) -> None:
+        await self._step(queue, claiming.nudge)
+
+    # --- for operators ------------------------------------------------------------------
+
+    async def facts(self, queue: str) -> QueueFacts:
+        return await self._step(queue, operating.facts)
+
+    async def queues(self) -> list[str]:
+        await checkpoint()
+        return sorted(self._submitted)
+
+    async def ping(self) -> None:
+        await checkpoint()

@@ -1,0 +1,202 @@
+"""Where jobs are declared: a `Module` and the typed definitions its decorator makes."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+import msgspec
+
+from penstock.engine.context import JobContext
+from penstock.engine.errors import ConfigurationError, InvalidRequest
+from penstock.engine.limits import MAX_DELAY, MAX_KEY, RESULT_TTL
+from penstock.engine.names import JOB_NAME, check_priority, check_queue, check_tenant
+from penstock.engine.request import Request
+from penstock.engine.retry import Backoff
+from penstock.engine.signature import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job is run. Seconds throughout."""
+
+    queue: str = "default"
+    priority: int = 0
+    timeout: float = 300.0
+    """A handler that runs longer is cancelled and the attempt has failed."""
+    retries: int = 3
+    """Attempts after the first."""
+    backoff: Backoff = Backoff()
+    result_ttl: float = RESULT_TTL
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What one submission may say beyond its arguments; None leaves it as the job declares."""
+
+    queue: str | None = None
+    priority: int | None = None
+    delay: float = 0.0
+    run_at: float | None = None
+    expires_in: float | None = None
+    unique_key: str | None = None
+    idempotency_key: str | None = None
+    tenant: str | None = None
+    user: str | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest` naming the first field that is out of its range."""
+        if self.queue is not None:
+            check_queue(self.queue)
+        if self.priority is not None:
+            check_priority(self.priority)
+        check_tenant(self.tenant)
+        if not 0 <= self.delay <= MAX_DELAY:
+            raise _out_of_range("delay", self.delay, f"0 to {MAX_DELAY:.0f} seconds")
+        if self.expires_in is not None and not 0 < self.expires_in <= MAX_DELAY:
+            raise _out_of_range("expires_in", self.expires_in, f"0 to {MAX_DELAY:.0f} seconds")
+        if self.run_at is not None and not 0 <= self.run_at < 1e11:  # year 5138: surely milliseconds
+            raise _out_of_range("run_at", self.run_at, "seconds since the epoch")
+        for field in ("unique_key", "idempotency_key"):
+            key: str | None = getattr(self, field)
+            if key is not None and not 0 < len(key) <= MAX_KEY:
+                raise _out_of_range(field, f"{len(key)} characters", f"1 to {MAX_KEY} characters")
+
+
+def _out_of_range(field: str, value: object, expected: str) -> InvalidRequest:
+    return InvalidRequest(f"{field} is {value}: expected {expected}", field=field)
+
+
+class JobDefinition(Generic[P, R]):
+    """A job function with its name, its types and its policy. Calling it calls the function itself."""
+
+    def __init__(self, name: str, function: Callable[..., Any], policy: Policy) -> None:
+        self.name = name
+        self.module = name.rsplit(".", 1)[0]
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.policy = policy
+        self.signature = Signature(name, function)
+        self._options = Options()
+
+    def __repr__(self) -> str:
+        return f"<job {self.name} on {self.policy.queue}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as written, context first; for tests."""
+        return self.function(*args, **kwargs)
+
+    def using(self, options: Options | None = None, /, **fields: Any) -> "JobDefinition[P, R]":
+        """The same job, to be submitted with other options: `thumbnail.using(delay=60, priority=9)`.
+
+        Raises `InvalidRequest` where an option is out of its range.
+        """
+        chosen = options or msgspec.structs.replace(self._options, **fields)
+        chosen.check()
+        variant: JobDefinition[P, R] = object.__new__(JobDefinition)
+        variant.__dict__.update(self.__dict__, _options=chosen)
+        return variant
+
+    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
+        """Check and encode one call; nothing is stored. Raises `InvalidArguments`."""
+        return self.request_raw(self.signature.bind(args, kwargs))
+
+    def request_raw(self, args: msgspec.Raw) -> Request:
+        """Make a request from arguments that `signature` has encoded."""
+        options, policy = self._options, self.policy
+        return Request(
+            job=self.name,
+            queue=options.queue or policy.queue,
+            args=args,
+            priority=policy.priority if options.priority is None else options.priority,
+            delay=options.delay,
+            run_at=options.run_at,
+            expires_in=options.expires_in,
+            unique_key=options.unique_key,
+            idempotency_key=options.idempotency_key,
+            tenant=options.tenant,
+            user=options.user,
+        )
+
+
+class Module:
+    """A named group of jobs; the name is the `module` field of every log line, label and span inside it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.jobs: dict[str, JobDefinition[..., Any]] = {}
+
+    @overload
+    def job(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> JobDefinition[P, R]: ...
+    @overload
+    def job(self, function: Callable[Concatenate[JobContext, P], R], /) -> JobDefinition[P, R]: ...
+    @overload
+    def job(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        priority: int = 0,
+        timeout: float = 300.0,
+        retries: int = 3,
+        backoff: Backoff = ...,
+        result_ttl: float = RESULT_TTL,
+    ) -> "_Decorator": ...
+    def job(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **policy: Any,
+    ) -> Any:
+        """Declare a job: `@images.job` or `@images.job(queue="media", timeout=30, retries=5)`.
+
+        The function takes a `JobContext` first, then named, typed arguments. An `async def` runs on the
+        worker's loop and may not block it; a plain `def` runs in a thread.
+
+        Raises:
+            ConfigurationError: the name is taken or malformed, a type is missing, a policy is out of range.
+        """
+
+        def declare(function: Callable[..., Any]) -> JobDefinition[..., Any]:
+            return self._declare(name or function.__name__, function, Policy(**policy))
+
+        return declare if function is None else declare(function)
+
+    def _declare(self, short: str, function: Callable[..., Any], policy: Policy) -> JobDefinition[..., Any]:
+        name = f"{self.name}.{short}"
+        if JOB_NAME.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"{name!r} cannot name a job: expected module.job, like images.thumbnail"
+            )
+        if name in self.jobs:
+            raise ConfigurationError(f"job {name} is declared twice")
+        try:
+            check_queue(policy.queue)
+            check_priority(policy.priority)
+        except InvalidRequest as error:
+            raise ConfigurationError(f"job {name}: {error}") from error
+        if not (policy.timeout > 0 and policy.retries >= 0 and policy.result_ttl > 0):
+            raise ConfigurationError(
+                f"job {name}: timeout and result_ttl must be positive, retries not negative"
+            )
+        definition: JobDefinition[..., Any] = JobDefinition(name, function, policy)
+        if not definition.signature.takes_context:
+            raise ConfigurationError(f"job {name}: its first parameter must be `ctx: JobContext`")
+        self.jobs[name] = definition
+        return definition
+
+
+class _Decorator:
+    """Types only: what `@module.job(...)` returns."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /
+    ) -> JobDefinition[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> JobDefinition[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,216 @@
+"""The store on Redis or Valkey: each method sends one script and reads its reply.
+
+What the scripts do stands in scripts/*.lua, what the methods promise in store.py.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from penstock.engine import keys, scripts
+from penstock.engine.errors import LeaseLost
+from penstock.engine.job import Job, JobState
+from penstock.engine.limits import RESULT_TTL
+from penstock.engine.record import Record, describe, parse_record
+from penstock.engine.store import (
+    Cancellation,
+    Claim,
+    Claimed,
+    Ended,
+    Heartbeat,
+    NewJob,
+    Promotion,
+    QueueFacts,
+    Reaping,
+    Released,
+    Settlement,
+    Submitted,
+    Verdict,
+    Wake,
+)
+from penstock.engine.transport import Redis, Subscription, connect
+
+SLICE = 1000
+"""Jobs in one script call: keeps every call short for the others, and below Lua's limit of 8,000 values."""
+TAIL_BLOCK = 5000  # milliseconds an XREAD waits; bounds how long a half-open connection goes unnoticed
+
+
+class RedisStore:
+    """Jobs in one Redis; implements `penstock.engine.store.Store`.
+
+    `redis` stays the caller's to close. Listening and tailing open connections of their own.
+    """
+
+    def __init__(self, redis: Redis, *, test_clock: bool = False) -> None:
+        self.redis = redis
+        self._scripts = scripts.load(scripts.TEST_CLOCK if test_clock else scripts.SERVER_CLOCK)
+        self._known: set[str] = set()  # queues that this process has put on the list
+
+    async def _call(self, script: str, queue: str, *args: Any) -> Any:
+        # Any: the shape of each reply is written above its script, and read where it is asked for.
+        return await self.redis.script(self._scripts[script], (keys.root(queue),), args)
+
+    async def _execute(self, *command: Any) -> Any:
+        return await self.redis.execute(*command)
+
+    @property
+    def epoch(self) -> int:
+        return self.redis.connects
+
+    # --- for submitters -----------------------------------------------------------------
+
+    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+        await self._remember(queue)
+        answers: list[Submitted] = []
+        for start in range(0, len(jobs), SLICE):
+            args: list[Any] = []
+            for job in jobs[start : start + SLICE]:
+                due = "" if job.due is None else job.due
+                args += (job.suffix, job.priority, job.tenant, due, job.delay, job.unique or "", job.body)
+            for suffix, created, state in await self._call("submit", queue, *args):
+                answers.append(Submitted(suffix.decode(), created == 1, JobState(state.decode())))
+        return answers
+
+    async def _remember(self, queue: str) -> None:
+        if queue not in self._known:
+            await self._execute("SADD", keys.QUEUES, queue)
+            self._known.add(queue)
+
+    async def look(self, queue: str, suffix: str) -> Job | None:
+        reply = await self._call("look", queue, suffix)
+        if reply is None:
+            return None
+        raw, worker, since = reply
+        return describe(
+            queue, suffix, parse_record(raw), worker=worker.decode() or None, started=since or None
+        )
+
+    async def read(self, queue: str, suffix: str) -> Record | None:
+        raw = await self._execute("GET", keys.job(queue, suffix))
+        return None if raw is None else parse_record(raw)
+
+    async def cancel(self, queue: str, suffix: str) -> Cancellation | None:
+        reply = await self._call("cancel", queue, suffix, int(RESULT_TTL * 1000))
+        return None if reply is None else Cancellation(JobState(reply[0].decode()), reply[1] == 1)
+
+    @asynccontextmanager
+    async def endings(self, queue: str) -> AsyncGenerator[AsyncIterator[Ended]]:
+        connection = await connect(self.redis.address)
+        try:
+            stream = keys.events(queue)
+            newest: Any = await connection.execute("XREVRANGE", stream, "+", "-", "COUNT", 1)
+            last = newest[0][0] if newest else b"0-0"
+            async with aclosing(self._tail(connection.execute, stream, last)) as endings:
+                yield endings
+        finally:
+            await connection.aclose()
+
+    async def _tail(self, execute: Any, stream: str, last: bytes) -> AsyncGenerator[Ended]:
+        while True:
+            reply = await execute(
+                "XREAD", "COUNT", 100, "BLOCK", TAIL_BLOCK, "STREAMS", stream, last, timeout=TAIL_BLOCK / 500
+            )
+            for entry, fields in reply[0][1] if reply else ():
+                last = entry
+                for suffix, ending in zip(fields[::2], fields[1::2], strict=True):
+                    yield Ended(suffix.decode(), JobState(ending.split(b" ", 1)[0].decode()))
+
+    # --- for workers --------------------------------------------------------------------
+
+    async def join(self, queue: str, worker: str, lease: int) -> None:
+        await self._remember(queue)
+        if await self._call("join", queue, worker, lease) == 0:
+            raise LeaseLost(f"the lease of {worker} on queue {queue} has ended; join under a new id")
+
+    async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
+        reply = await self._call("heartbeat", queue, worker, lease)
+        if reply is None:
+            return None
+        now, flat, cancels = reply
+        held = {
+            int(token): (suffix.decode(), int(claim))
+            for suffix, token, claim in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        }
+        return Heartbeat(now, held, _texts(cancels))
+
+    async def leave(self, queue: str, worker: str) -> Released:
+        return Released(_texts(await self._call("leave", queue, worker)))
+
+    async def claim(
+        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    ) -> Claim | None:
+        reply = await self._call("claim", queue, worker, number, count, int(suspect), int(idle))
+        if reply is None:
+            return None
+        now, due, more, flat = reply
+        jobs = [
+            Claimed(suffix.decode(), int(token), raw)
+            for suffix, token, raw in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        ]
+        return Claim(jobs, now, _time(due), more == 1)
+
+    async def return_claim(self, queue: str, worker: str, number: int) -> Released:
+        return Released(_texts(await self._call("return_claim", queue, worker, number)))
+
+    async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
+        if not held:
+            return Released([])
+        flat = [word for pair in held for word in pair]
+        return Released(_texts(await self._call("release", queue, worker, *flat)))
+
+    async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for start in range(0, len(settlements), SLICE):
+            args: list[Any] = [worker]
+            for one in settlements[start : start + SLICE]:
+                args += (one.suffix, one.token, one.state, one.attempt, one.delay, one.ending)
+            reply = await self._call("settle", queue, *args)
+            verdicts.extend("settled" if stands else "refused" for stands in reply)
+        return verdicts
+
+    async def promote(self, queue: str, limit: int = 500) -> Promotion:
+        moved, due, now = await self._call("promote", queue, limit)
+        return Promotion(moved, _time(due), now)
+
+    async def reap(
+        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+    ) -> Reaping:
+        revoked, returned, dead, remaining = await self._call("reap", queue, limit, max_crashes, ending, keep)
+        return Reaping(_texts(revoked), _texts(returned), _texts(dead), remaining == 1)
+
+    @asynccontextmanager
+    async def listen(self, worker: str, queues: Sequence[str]) -> AsyncGenerator[AsyncIterator[Wake]]:
+        channels = {keys.wake(queue, worker).encode(): queue for queue in queues}
+        async with Subscription.open(self.redis.address) as subscription:
+            await subscription.subscribe(*channels)
+            async with aclosing(self._wakes(subscription, channels)) as wakes:
+                yield wakes
+
+    async def _wakes(self, subscription: Subscription, channels: dict[bytes, str]) -> AsyncGenerator[Wake]:
+        while True:
+            channel, payload = await subscription.receive()
+            _, _, suffix = payload.decode().partition("cancel ")
+            yield Wake(channels[channel], suffix or None)
+
+    async def nudge(self, queue: str) -> None:
+        await self._call("nudge", queue)
+
+    # --- for operators ------------------------------------------------------------------
+
+    async def facts(self, queue: str) -> QueueFacts:
+        now, ready, scheduled, running, dead, workers, *times = await self._call("facts", queue)
+        return QueueFacts(queue, now, ready, scheduled, running, dead, workers, *map(_time, times))
+
+    async def queues(self) -> list[str]:
+        return sorted(_texts(await self._execute("SMEMBERS", keys.QUEUES)))
+
+    async def ping(self) -> None:
+        await self.redis.execute("PING", retry_for=0)
+
+
+def _texts(words: list[bytes]) -> list[str]:
+    return [word.decode() for word in words]
+
+
+def _time(milliseconds: int) -> int | None:
+    return None if milliseconds < 0 else milliseconds

@@ -1,0 +1,54 @@
+"""Every job this process knows, by name; turns untyped submissions into checked requests."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from penstock.engine.errors import ConfigurationError, UnknownJob
+from penstock.engine.module import JobDefinition, Module, Options
+from penstock.engine.request import Request
+
+
+class Registry:
+    """The jobs of some modules."""
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        """Collect the jobs; raise `ConfigurationError` where two modules declare the same name."""
+        self._jobs: dict[str, JobDefinition[..., Any]] = {}
+        for module in modules:
+            for name, definition in module.jobs.items():
+                if name in self._jobs:
+                    raise ConfigurationError(f"job {name} is declared by two modules")
+                self._jobs[name] = definition
+
+    def __iter__(self) -> Iterator[JobDefinition[..., Any]]:
+        return iter(self._jobs.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._jobs
+
+    def get(self, name: str) -> JobDefinition[..., Any] | None:
+        """The definition of a job, None where nobody declares it."""
+        return self._jobs.get(name)
+
+    def queues(self) -> list[str]:
+        """The queues that these jobs name, sorted."""
+        return sorted({definition.policy.queue for definition in self})
+
+    def request(self, job: str, args: bytes, options: Options) -> Request:
+        """Check a submission by name, its arguments a JSON object.
+
+        Raises:
+            UnknownJob: nobody declares it; the message lists the names that come near.
+            InvalidArguments, InvalidRequest: as `Signature.bind_json` and `Options.check` say.
+        """
+        definition = self._jobs.get(job)
+        if definition is None:
+            raise UnknownJob(self._unknown(job), field="job")
+        return definition.using(options).request_raw(definition.signature.bind_json(args))
+
+    def _unknown(self, job: str) -> str:
+        import difflib
+
+        near = difflib.get_close_matches(job, self._jobs, n=3) or sorted(self._jobs)[:5]
+        known = f"did you mean {', '.join(near)}?" if near else "this application declares no jobs"
+        return f"no job is named {job[:200]!r}; {known}"

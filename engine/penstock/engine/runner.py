@@ -1,0 +1,209 @@
+"""Running one claimed job: decode, call, judge. A short pipeline that ends in one `Outcome`."""
+
+import inspect
+import random
+import time
+from functools import partial
+from typing import Any
+
+import msgspec
+import trio
+
+from penstock.engine.attempt import Attempt
+from penstock.engine.context import JobContext
+from penstock.engine.errors import InvalidArguments, PayloadTooLarge
+from penstock.engine.events import JobFinished, JobStarted
+from penstock.engine.failure import describe_failure
+from penstock.engine.held import Held
+from penstock.engine.job import JobError
+from penstock.engine.limits import UNKNOWN_JOB_TTL
+from penstock.engine.module import JobDefinition
+from penstock.engine.names import unquote_tenant
+from penstock.engine.outcome import (
+    Cancelled,
+    Dead,
+    Expired,
+    Lost,
+    Outcome,
+    Released,
+    Retry,
+    Succeeded,
+)
+from penstock.engine.record import VERSION, Body, Header, Record, decode_body, parse_record
+from penstock.engine.registry import Registry
+from penstock.engine.seams import Seams
+from penstock.engine.signature import encode_result
+
+
+class Finished(msgspec.Struct, frozen=True, gc=False):
+    """An outcome with what its settlement needs to know. Times are milliseconds."""
+
+    outcome: Outcome
+    attempt: int
+    """Attempts that have ended, this one included."""
+    started: int
+    header: Header | None
+    definition: JobDefinition[..., Any] | None
+
+
+class Runner:
+    """Runs jobs of one registry under a worker's name."""
+
+    def __init__(
+        self, registry: Registry, seams: Seams, *, threads: int, rng: random.Random | None = None
+    ) -> None:
+        self._registry = registry
+        self._seams = seams
+        self._threads = trio.CapacityLimiter(threads)
+        self._rng = rng if rng is not None else random.Random()
+
+    async def run(self, held: Held, worker: str) -> Finished:
+        """Run one job to its outcome.
+
+        Cancellation from outside passes through after the attempt was reported as lost.
+        """
+        started = time.time_ns() // 1_000_000
+        try:
+            record = parse_record(held.claimed.raw)
+            body = decode_body(record.body) if record.header.version <= VERSION else None
+        except (ValueError, msgspec.DecodeError) as error:
+            return Finished(Dead("undecodable record", error=describe_failure(error)), 0, started, None, None)
+        header = record.header
+        definition = self._registry.get(body.job) if body is not None else None
+        if body is None or definition is None:
+            return Finished(_unknown(held, header, body), header.attempt, started, header, None)
+        if body.expires and held.now >= body.expires:
+            return Finished(Expired(), header.attempt, started, header, definition)
+        attempt = _attempt(held, record, body, definition, worker)
+        outcome = await self._attempt(held, attempt, body, definition)
+        return Finished(outcome, header.attempt + 1, started, header, definition)
+
+    async def _attempt(
+        self, held: Held, attempt: Attempt, body: Body, definition: JobDefinition[..., Any]
+    ) -> Outcome:
+        """Report the attempt around its call; every start has one finish, cancellation included."""
+        emit = self._seams.observers.emit
+        with self._seams.around_attempt(attempt):
+            emit(JobStarted(attempt))
+            began = time.perf_counter()
+            try:
+                attempt.outcome = await self._call(held, attempt, body, definition)
+            finally:
+                if (
+                    attempt.outcome is None
+                ):  # cancelled from outside: the lease is lost, or the worker stops at once
+                    attempt.outcome = Lost()
+                emit(JobFinished(attempt, time.perf_counter() - began))
+        return attempt.outcome
+
+    async def _call(
+        self, held: Held, attempt: Attempt, body: Body, definition: JobDefinition[..., Any]
+    ) -> Outcome:
+        try:
+            arguments = definition.signature.unpack(body.args)
+        except InvalidArguments as error:
+            return Dead(str(error), error=describe_failure(error))
+        timeout = definition.policy.timeout
+        with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
+            held.scope = scope
+            if held.reason is not None:
+                scope.cancel()
+            try:
+                result = await self._invoke(_context(attempt), arguments, definition)
+            except Dead as dead:
+                return dead if dead.error else Dead(dead.reason, error=describe_failure(dead))
+            except (Exception, SystemExit) as error:  # whatever a handler raises may not stop the worker
+                return self._again(attempt, definition, error)
+            finally:
+                held.scope = None
+            return _succeeded(attempt, result)
+        return self._stopped(held, attempt, definition, timeout)
+
+    async def _invoke(
+        self, context: JobContext, arguments: dict[str, Any], definition: JobDefinition[..., Any]
+    ) -> object:
+        if definition.is_async:
+            return await definition.function(context, **arguments)
+        call = partial(definition.function, context, **arguments)
+        # A thread cannot be cancelled: after a timeout it is left to end on its own, its result unused.
+        result = await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+        return await result if inspect.isawaitable(result) else result
+
+    def _stopped(
+        self, held: Held, attempt: Attempt, definition: JobDefinition[..., Any], timeout: float
+    ) -> Outcome:
+        """Judge a call that its own scope cancelled."""
+        if held.reason == "cancelled":
+            return Cancelled()
+        if held.reason == "shutdown":
+            return Released("shutdown")
+        if held.reason == "lost":
+            return Lost()
+        return self._again(attempt, definition, TimeoutError(f"ran longer than {timeout:g} s"))
+
+    def _again(self, attempt: Attempt, definition: JobDefinition[..., Any], error: BaseException) -> Outcome:
+        """Another attempt where the policy has one left, a dead letter otherwise."""
+        failure = describe_failure(error)
+        if attempt.number >= attempt.max_attempts:
+            return Dead(failure.message, error=failure)
+        delay = error.delay if isinstance(error, Retry) else None
+        if delay is None:
+            delay = definition.policy.backoff.delay(attempt.number, self._rng)
+        return Retry(failure.message, delay=delay, error=failure)
+
+
+def _succeeded(attempt: Attempt, result: object) -> Outcome:
+    try:
+        return Succeeded(encode_result(attempt.job, result))
+    except (InvalidArguments, PayloadTooLarge) as error:  # running it again would end the same way
+        return Dead(str(error), error=describe_failure(error))
+
+
+def _context(attempt: Attempt) -> JobContext:
+    return JobContext(
+        id=attempt.id,
+        job=attempt.job,
+        module=attempt.module,
+        queue=attempt.queue,
+        attempt=attempt.number,
+        max_attempts=attempt.max_attempts,
+        tenant=attempt.tenant,
+        user=attempt.user,
+        worker=attempt.worker,
+        headers=attempt.headers,
+        submitted_at=attempt.submitted,
+    )
+
+
+def _unknown(held: Held, header: Header, body: Body | None) -> Outcome:
+    """Offer a job that this worker does not know to others, and bury it when nobody took it for long."""
+    if body is None:
+        return Released("newer_record")
+    if held.now - header.due > UNKNOWN_JOB_TTL * 1000:
+        reason = f"no worker knew the job {body.job} for {UNKNOWN_JOB_TTL:.0f} s"
+        return Dead(reason, error=JobError("penstock.UnknownJob", reason))
+    return Released("unknown_job")
+
+
+def _attempt(
+    held: Held, record: Record, body: Body, definition: JobDefinition[..., Any], worker: str
+) -> Attempt:
+    header = record.header
+    buffered = trio.current_time() - held.since
+    return Attempt(
+        id=f"{held.queue}.{held.claimed.suffix}",
+        job=body.job,
+        module=definition.module,
+        queue=held.queue,
+        number=header.attempt + 1,
+        max_attempts=definition.policy.retries + 1,
+        priority=header.priority,
+        tenant=unquote_tenant(header.tenant),
+        user=body.user,
+        headers=body.headers,
+        submitted=header.submitted / 1000,
+        due=header.due / 1000,
+        now=held.now / 1000,
+        worker=worker,
+        waited=max(0.0, (held.now - header.due) / 1000) + buffered,
+    )

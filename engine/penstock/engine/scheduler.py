@@ -1,0 +1,19 @@
+"""The scheduler: makes jobs ready that are due."""
+
+from penstock.engine.events import JobsPromoted
+from penstock.engine.shift import Shift
+
+MAX_WAIT = 5.0
+"""Seconds between looks when nothing is known to become due."""
+
+
+async def schedule(shift: Shift, queue: str) -> None:
+    """Promote one queue's due jobs until cancelled."""
+    agenda = shift.agenda[queue]
+    while True:
+        promotion = await shift.store.promote(queue)
+        if promotion.moved:
+            shift.seams.observers.emit(JobsPromoted(queue, promotion.moved))
+        if promotion.next_due is not None:
+            agenda.note((promotion.next_due - promotion.now) / 1000)
+        await agenda.wait(MAX_WAIT)

@@ -1,0 +1,42 @@
+"""The server's side of the broker: one Lua file per atomic step, each with its contract above it.
+
+A script as sent is: flags, the clock, `prologue.lua`, the file. Scripts are addressed by content
+(EVALSHA), so processes of different versions work side by side.
+"""
+
+from importlib.resources import files
+
+from penstock.engine.transport import Script
+
+SERVER_CLOCK = "local time = redis.call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+TEST_CLOCK = "local now = tonumber(redis.call('GET', 'penstock:clock'))\n"
+"""Tests set the key instead of waiting."""
+
+_NAMES = (
+    "cancel",
+    "claim",
+    "facts",
+    "heartbeat",
+    "join",
+    "leave",
+    "look",
+    "nudge",
+    "promote",
+    "reap",
+    "release",
+    "return_claim",
+    "settle",
+    "submit",
+)
+# Everything but submit may run when Redis is at its memory limit: it frees memory or keeps work alive.
+_FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | {"submit": "#!lua\n"}
+
+
+def load(clock: str = SERVER_CLOCK) -> dict[str, Script]:
+    """Read the scripts, by name, each behind the given clock."""
+    folder = files(__name__)
+    prologue = (folder / "prologue.lua").read_text()
+    return {
+        name: Script(name, _FLAGS[name] + clock + prologue + (folder / f"{name}.lua").read_text())
+        for name in _NAMES
+    }

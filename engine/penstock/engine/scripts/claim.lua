@@ -1,0 +1,107 @@
+-- Takes ready jobs for a worker with a live lease.
+-- ARGV: worker, number of the claim, most jobs, 1 to take one suspect too, 1 to wait for a wake-up if empty
+-- Returns nil without a live lease, else {now, next due or -1, 1 if ready jobs were left, {job, token, record, …}}
+
+local worker, number, wanted = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if not alive(worker) then return false end
+
+local running = running_key(worker)
+local ids, records = {}, {}
+local answer = {}
+
+local function ready_left()
+  return tonumber(redis.call('HGET', COUNTS, 'ready') or 0) > 0 and 1 or 0
+end
+
+-- The answer to this claim was lost, or it was given back: what is still held under its number.
+if tonumber(number) <= (tonumber(redis.call('HGET', CLAIMS, worker)) or 0) then
+  local tokens = {}
+  for _, held in ipairs(held_by(worker)) do
+    if held[3] == number then
+      ids[#ids + 1] = held[1]
+      tokens[#tokens + 1] = held[2]
+    end
+  end
+  records = #ids > 0 and records_of(ids) or {}
+  for i, job in ipairs(ids) do
+    answer[#answer + 1] = job
+    answer[#answer + 1] = tokens[i]
+    answer[#answer + 1] = records[i] or ''
+  end
+  return { now, next_due(), ready_left(), answer }
+end
+
+-- One visit to the lanes of the best priority, an equal share from each; true while lanes were found.
+local function visit(popped, count)
+  local lanes = redis.call('ZRANGE', LANES, 0, math.max(count, 2) - 1, 'WITHSCORES')
+  if #lanes == 0 then return false end
+  local best, peers = math.floor(lanes[2] / 1e12), 0
+  while lanes[2 * peers + 2] and math.floor(lanes[2 * peers + 2] / 1e12) == best do peers = peers + 1 end
+  local share = math.max(1, math.floor(count / peers))
+  local emptied, served = {}, {}
+  for i = 1, peers do
+    if count == 0 then break end
+    local asked = math.min(share, count)
+    local got = redis.call('LPOP', lane_key(lanes[2 * i - 1]), asked) or {}
+    for _, job in ipairs(got) do popped[#popped + 1] = job end
+    count = count - #got
+    if #got < asked then emptied[#emptied + 1] = lanes[2 * i - 1] else served[#served + 1] = lanes[2 * i - 1] end
+  end
+  if #emptied > 0 then redis.call('ZREM', LANES, unpack(emptied)) end
+  if #served > 0 and peers > 1 then
+    local turn = redis.call('HINCRBY', COUNTS, 'turn', #served) - #served
+    local scores = {}
+    for i, lane in ipairs(served) do
+      scores[#scores + 1] = best * 1e12 + turn + i
+      scores[#scores + 1] = lane
+    end
+    redis.call('ZADD', LANES, unpack(scores))
+  end
+  return true
+end
+
+-- Keeps what is still ready; a cancelled job stays in its line until it is met here.
+local function keep(popped)
+  if #popped == 0 then return end
+  for i, record in ipairs(records_of(popped)) do
+    if record and string.find(record, '^%d+ ready ') then
+      ids[#ids + 1] = popped[i]
+      records[#records + 1] = record
+    end
+  end
+end
+
+if ARGV[4] == '1' and wanted > 0 then
+  while #ids == 0 do
+    local suspect = redis.call('LPOP', SUSPECTS)
+    if not suspect then break end
+    keep({ suspect })
+  end
+end
+local found = true
+while found and #ids < wanted do
+  local popped = {}
+  while found and #popped < wanted - #ids do found = visit(popped, wanted - #ids - #popped) end
+  keep(popped)
+end
+
+redis.call('HSET', CLAIMS, worker, number)
+if #ids == 0 then
+  if ARGV[5] == '1' then redis.call('ZADD', IDLE, now, worker) end
+  return { now, next_due(), ready_left(), answer }
+end
+
+local token = redis.call('HINCRBY', COUNTS, 'token', #ids) - #ids
+local holds = {}
+for i, job in ipairs(ids) do
+  holds[#holds + 1] = job
+  holds[#holds + 1] = (token + i) .. ' ' .. number .. ' ' .. now
+  answer[#answer + 1] = job
+  answer[#answer + 1] = tostring(token + i)
+  answer[#answer + 1] = records[i]
+end
+redis.call('HSET', running, unpack(holds))
+redis.call('ZREM', IDLE, worker)
+local left = redis.call('HINCRBY', COUNTS, 'ready', -#ids)
+if left > 0 then wake() end
+return { now, next_due(), left > 0 and 1 or 0, answer }

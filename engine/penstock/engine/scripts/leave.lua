@@ -1,0 +1,9 @@
+-- Ends a lease and gives back all that was held under it. ARGV: worker
+-- Returns the jobs given back. A worker that was revoked gives back nothing: its jobs are the reaper's
+
+local worker, back = ARGV[1], {}
+if redis.call('ZREM', WORKERS, worker) == 0 then return back end
+redis.call('HDEL', CLAIMS, worker)
+redis.call('ZREM', IDLE, worker)
+for i, held in ipairs(held_by(worker)) do back[i] = held[1] end
+return give_back(worker, back)

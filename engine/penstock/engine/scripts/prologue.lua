@@ -1,0 +1,144 @@
+-- What every script starts with: names of keys, the record's header, lines of ready jobs, waking.
+-- `now` is set before this, in milliseconds. KEYS[1] is always the root of one queue's keys.
+-- The header's fields are described in penstock/engine/record.py; the body behind it is never decoded here.
+
+local root = KEYS[1]
+local LANES = root .. 'lanes'         -- zset: lane -> priority and turn; every lane that has ready jobs
+local SUSPECTS = root .. 'suspects'   -- list: ready jobs that were held by a worker that died
+local SCHEDULED = root .. 'scheduled' -- zset: job -> due; scheduled and parked jobs
+local WORKERS = root .. 'workers'     -- zset: worker -> end of its lease
+local REVOKED = root .. 'revoked'     -- zset: worker -> when its lease was revoked; its jobs are not all moved yet
+local CLAIMS = root .. 'claims'       -- hash: worker -> number of its last claim
+local IDLE = root .. 'idle'           -- zset: worker -> since when it waits to be woken
+local CANCELS = root .. 'cancels'     -- hash: running job that somebody asked to cancel
+local UNIQUE = root .. 'unique'       -- hash: tenant and unique key -> job
+local LOCKS = root .. 'locks'         -- hash: job -> its field in UNIQUE
+local DEAD = root .. 'dead'           -- zset: job -> when it died
+local COUNTS = root .. 'counts'       -- hash: `ready` jobs; `turn` of the rotation of lanes; last `token`
+local EVENTS = root .. 'events'       -- stream: endings
+local EVENTS_KEPT = 1000              -- entries; each holds the endings of one script
+
+local function job_key(job) return root .. 'job:' .. job end
+local function lane_key(lane) return root .. 'ready:' .. lane end
+local function running_key(worker) return root .. 'running:' .. worker end -- hash: job -> 'token claim since'
+
+local HEADER = '^(%d+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+)([^\n]*)\n()'
+local FINAL = { succeeded = true, dead = true, cancelled = true, expired = true }
+
+-- Returns the header as a table of words, with `at`, where the body begins; nil for what is no record.
+local function parse(record)
+  local version, state, attempt, crashes, priority, token, submitted, due, ended, size, flags, tenant, more, at =
+    string.match(record, HEADER)
+  if not version then return nil end
+  return {
+    version = version, state = state, attempt = attempt, crashes = crashes, priority = priority, token = token,
+    submitted = submitted, due = due, ended = ended, size = tonumber(size), flags = flags, tenant = tenant,
+    more = more, at = at,
+  }
+end
+
+local function format(h)
+  return h.version .. ' ' .. h.state .. ' ' .. h.attempt .. ' ' .. h.crashes .. ' ' .. h.priority .. ' ' .. h.token
+    .. ' ' .. h.submitted .. ' ' .. h.due .. ' ' .. h.ended .. ' ' .. h.size .. ' ' .. h.flags .. ' ' .. h.tenant
+    .. h.more .. '\n'
+end
+
+local function body_of(record, h) return string.sub(record, h.at, h.at + h.size - 1) end
+
+local function records_of(jobs)
+  local keys = {}
+  for i, job in ipairs(jobs) do keys[i] = job_key(job) end
+  return redis.call('MGET', unpack(keys))
+end
+
+-- A lane that has jobs is in LANES; one found empty is taken out by the claim that finds it so.
+local function open_lane(lane, priority)
+  local turn = redis.call('HINCRBY', COUNTS, 'turn', 1)
+  redis.call('ZADD', LANES, 'NX', (9 - priority) * 1e12 + turn, lane)
+end
+
+-- Puts one job into the line it belongs to: RPUSH at the tail, LPUSH at the head. Counting is the caller's.
+local function line_up(push, job, h)
+  if h.crashes ~= '0' then
+    redis.call(push, SUSPECTS, job)
+    return
+  end
+  local lane = h.priority .. ':' .. h.tenant
+  if redis.call(push, lane_key(lane), job) == 1 then open_lane(lane, h.priority) end
+end
+
+-- Wakes the worker that has been idle longest and still listens.
+local function wake()
+  for _ = 1, 100 do
+    local sleeper = redis.call('ZPOPMIN', IDLE)[1]
+    if not sleeper then return end
+    if redis.call('SPUBLISH', root .. 'wake:' .. sleeper, 'work') > 0 then return end
+  end
+end
+
+local function next_due()
+  return tonumber(redis.call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')[2]) or -1
+end
+
+local function alive(worker)
+  local lease = redis.call('ZSCORE', WORKERS, worker)
+  return lease and tonumber(lease) > now
+end
+
+-- Rewrites the header; the body stays, an ending is put behind it where one is given.
+local function rewrite(job, record, h, ending, keep)
+  local text = format(h) .. (ending and (body_of(record, h) .. ending) or string.sub(record, h.at))
+  if keep then redis.call('SET', job_key(job), text, 'PX', keep) else redis.call('SET', job_key(job), text) end
+end
+
+-- What every ending does beside rewriting the record; `events` collects what `publish` appends.
+local function ended(job, h, ending, events)
+  if string.find(h.flags, 'u', 1, true) then
+    local field = redis.call('HGET', LOCKS, job)
+    if field then
+      redis.call('HDEL', UNIQUE, field)
+      redis.call('HDEL', LOCKS, job)
+    end
+  end
+  events[#events + 1] = job
+  events[#events + 1] = h.state .. ' ' .. h.attempt .. ' ' .. h.token .. '\n' .. (#ending <= 4096 and ending or '')
+end
+
+local function publish(events)
+  if #events > 0 then redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_KEPT, '*', unpack(events)) end
+end
+
+local function bury(job, keep)
+  redis.call('ZADD', DEAD, now, job)
+  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - keep)
+end
+
+-- Everything `worker` holds, as {job, token, claim}, in the order it was claimed.
+local function held_by(worker)
+  local flat = redis.call('HGETALL', running_key(worker))
+  local held = {}
+  for i = 1, #flat, 2 do
+    local token, claim = string.match(flat[i + 1], '^(%d+) (%d+)')
+    held[#held + 1] = { flat[i], token, claim }
+  end
+  table.sort(held, function(a, b) return tonumber(a[2]) < tonumber(b[2]) end)
+  return held
+end
+
+-- Gives jobs back to the head of their lines in the order they are listed, no attempt consumed.
+local function give_back(worker, jobs)
+  if #jobs == 0 then return jobs end
+  redis.call('HDEL', running_key(worker), unpack(jobs))
+  local records = records_of(jobs)
+  local count = 0
+  for i = #jobs, 1, -1 do
+    local h = records[i] and parse(records[i])
+    if h then
+      line_up('LPUSH', jobs[i], h)
+      count = count + 1
+    end
+  end
+  redis.call('HINCRBY', COUNTS, 'ready', count)
+  wake()
+  return jobs
+end

@@ -1,0 +1,69 @@
+-- Revokes expired leases, then takes back at most so many of the jobs held under revoked ones.
+-- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms)
+-- Returns {{workers revoked}, {jobs made ready}, {jobs dead}, 1 if more are waiting}
+
+local limit, max_crashes, ending, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+
+local expired = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', now)
+for _, worker in ipairs(expired) do
+  redis.call('ZADD', REVOKED, now, worker)
+  redis.call('ZREM', WORKERS, worker)
+  redis.call('ZREM', IDLE, worker)
+  redis.call('HDEL', CLAIMS, worker)
+end
+
+local returned, dead, events = {}, {}, {}
+
+local function take_back(job, record)
+  local h = parse(record)
+  if not h then return end
+  h.crashes = tostring(h.crashes + 1)
+  if tonumber(h.crashes) < max_crashes then
+    rewrite(job, record, h)
+    line_up('RPUSH', job, h)
+    returned[#returned + 1] = job
+    return
+  end
+  h.state, h.ended = 'dead', now -- the token stays: a late settlement of the holder is refused
+  rewrite(job, record, h, ending, keep)
+  ended(job, h, ending, events)
+  bury(job, keep)
+  redis.call('HDEL', CANCELS, job)
+  dead[#dead + 1] = job
+end
+
+-- At most `count` of a hash's fields; HSCAN gives a small hash whole and a large one in pieces.
+local function some_of(hash, count)
+  if redis.call('HLEN', hash) <= count then return redis.call('HGETALL', hash) end
+  local flat, cursor = {}, '0'
+  repeat
+    local page = redis.call('HSCAN', hash, cursor, 'COUNT', count)
+    cursor = page[1]
+    for _, word in ipairs(page[2]) do flat[#flat + 1] = word end
+  until #flat >= 2 * count or cursor == '0'
+  while #flat > 2 * count do table.remove(flat) end
+  return flat
+end
+
+for _, worker in ipairs(redis.call('ZRANGE', REVOKED, 0, -1)) do
+  local room = limit - #returned - #dead
+  if room <= 0 then break end
+  local flat, held, jobs = some_of(running_key(worker), room), {}, {}
+  for i = 1, #flat, 2 do held[#held + 1] = { flat[i], string.match(flat[i + 1], '^%d+') } end
+  table.sort(held, function(a, b) return tonumber(a[2]) < tonumber(b[2]) end)
+  for i, pair in ipairs(held) do jobs[i] = pair[1] end
+  if #jobs > 0 then
+    for i, record in ipairs(records_of(jobs)) do
+      if record then take_back(jobs[i], record) end
+    end
+    redis.call('HDEL', running_key(worker), unpack(jobs))
+  end
+  if redis.call('EXISTS', running_key(worker)) == 0 then redis.call('ZREM', REVOKED, worker) end
+end
+
+publish(events)
+if #returned > 0 then
+  redis.call('HINCRBY', COUNTS, 'ready', #returned)
+  wake()
+end
+return { expired, returned, dead, redis.call('EXISTS', REVOKED) }

@@ -1,0 +1,63 @@
+-- Ends attempts that the worker still holds under their tokens.
+-- ARGV: worker, then per job: id, token, state, attempt, delay or time to keep (ms), ending
+-- Returns per job: 1 it stands (now, or by an earlier sending of the same), 0 the token is not the holder's
+
+local worker, FIELDS = ARGV[1], 6
+local jobs = {}
+for i = 2, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
+
+local running = running_key(worker)
+local held, records = redis.call('HMGET', running, unpack(jobs)), records_of(jobs)
+if redis.call('ZSCORE', REVOKED, worker) then held = {} end
+local seen = {}
+local before = next_due()
+local results, released, events, scheduled, ready = {}, {}, {}, {}, 0
+
+local function apply(job, record, h, i)
+  local delay, ending = ARGV[i + 4], ARGV[i + 5]
+  h.token, h.state, h.attempt = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  if FINAL[h.state] then
+    h.ended = now
+    rewrite(job, record, h, ending, delay)
+    ended(job, h, ending, events)
+    if h.state == 'dead' then bury(job, delay) end
+    return
+  end
+  if h.state == 'ready' then
+    h.due = now
+    line_up('RPUSH', job, h)
+    ready = ready + 1
+  else
+    scheduled[#scheduled + 1] = now + delay
+    scheduled[#scheduled + 1] = job
+    -- A parked job has been due all along: its age goes on counting.
+    if h.state == 'scheduled' then h.due = now + delay end
+  end
+  rewrite(job, record, h, ending)
+end
+
+for n, job in ipairs(jobs) do
+  local i = 2 + (n - 1) * FIELDS
+  local token = ARGV[i + 1]
+  local h = records[n] and parse(records[n])
+  if seen[job] then
+    results[n] = seen[job] == token and 1 or 0
+  elseif h and held[n] and string.match(held[n], '^%d+') == token then
+    seen[job] = token
+    apply(job, records[n], h, i)
+    released[#released + 1] = job
+    results[n] = 1
+  else
+    results[n] = h and h.token == token and 1 or 0
+  end
+end
+
+if #released > 0 then
+  redis.call('HDEL', running, unpack(released))
+  redis.call('HDEL', CANCELS, unpack(released))
+end
+if #scheduled > 0 then redis.call('ZADD', SCHEDULED, unpack(scheduled)) end
+if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', ready) end
+publish(events)
+if ready > 0 or (#scheduled > 0 and next_due() ~= before) then wake() end
+return results

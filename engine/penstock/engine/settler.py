@@ -1,0 +1,159 @@
+"""The settler: what finishes while a flush is in flight rides the next one."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import trio
+
+from penstock.engine.events import JobsReleased, Settled, SettlementRefused
+from penstock.engine.held import Held
+from penstock.engine.job import JobState
+from penstock.engine.limits import DEAD_TTL, RESULT_TTL
+from penstock.engine.outcome import (
+    Cancelled,
+    Dead,
+    Expired,
+    Lost,
+    Outcome,
+    Released,
+    Retry,
+    Succeeded,
+)
+from penstock.engine.record import Ending, encode_ending
+from penstock.engine.runner import Finished
+from penstock.engine.seams import Seams
+from penstock.engine.store import Settlement, Store
+
+PARK_SECONDS = 5.0
+"""How long a job that this worker does not know rests before it is offered again."""
+FLUSH = 200
+"""Endings in one flush: keeps the script short for the others who share the server."""
+
+
+class Settler:
+    """Ends attempts in the store for one worker id; owned by its shift."""
+
+    def __init__(self, store: Store, seams: Seams, worker: str, done: Callable[[Held], None]) -> None:
+        """`done` hears of each job that this worker is rid of."""
+        self._store = store
+        self._seams = seams
+        self._worker = worker
+        self._done = done
+        self._endings: list[tuple[Held, Settlement]] = []
+        self._returns: list[tuple[Held, str]] = []
+        self._flushing = 0
+        self._work = trio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Endings and returns that the store has not acknowledged."""
+        return len(self._endings) + len(self._returns) + self._flushing
+
+    def put(self, held: Held, finished: Finished) -> None:
+        """Take one outcome; never blocks. The buffer is bounded by what the worker may hold."""
+        outcome = finished.outcome
+        if isinstance(outcome, Lost):
+            self._done(held)
+        elif isinstance(outcome, Released) and outcome.reason == "shutdown":
+            self.give_back([held], outcome.reason)
+        else:
+            self._endings.append((held, self._settlement(held, finished)))
+            self._work.set()
+
+    def give_back(self, returns: Sequence[Held], reason: str) -> None:
+        """Return jobs to the head of their lines, no attempt consumed; never blocks."""
+        self._returns += ((held, reason) for held in returns)
+        self._work.set()
+
+    def close(self) -> None:
+        """End `run` once everything is flushed."""
+        self._closed = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Flush until closed; raises `StoreUnavailable` with nothing lost: run it again."""
+        while True:
+            while self._endings or self._returns:
+                await self._flush()
+            if self._closed:
+                return
+            self._work = trio.Event()
+            await self._work.wait()
+
+    async def _flush(self) -> None:
+        endings, returns = self._endings[:FLUSH], self._returns[:FLUSH]
+        del self._endings[:FLUSH], self._returns[:FLUSH]
+        self._flushing = len(endings) + len(returns)
+        try:
+            for queue in {held.queue for held, _ in (*returns, *endings)}:
+                await self._release(queue, [pair for pair in returns if pair[0].queue == queue])
+                await self._settle(queue, [pair for pair in endings if pair[0].queue == queue])
+        except BaseException:
+            # Sending them again is safe: what had been acknowledged recognises itself.
+            self._endings[:0] = endings
+            self._returns[:0] = returns
+            raise
+        finally:
+            self._flushing = 0
+        for held, _ in (*returns, *endings):
+            self._done(held)
+
+    async def _settle(self, queue: str, batch: list[tuple[Held, Settlement]]) -> None:
+        if not batch:
+            return
+        began = time.perf_counter()
+        verdicts = await self._store.settle(queue, self._worker, [ending for _, ending in batch])
+        emit = self._seams.observers.emit
+        emit(Settled(queue, len(batch), verdicts.count("refused"), time.perf_counter() - began))
+        for (held, _), verdict in zip(batch, verdicts, strict=True):
+            if verdict == "refused":
+                emit(SettlementRefused(f"{queue}.{held.claimed.suffix}", queue, self._worker))
+
+    async def _release(self, queue: str, batch: list[tuple[Held, str]]) -> None:
+        if not batch:
+            return
+        pairs = [(held.claimed.suffix, held.claimed.token) for held, _ in batch]
+        released = await self._store.release(queue, self._worker, pairs)
+        self._seams.observers.emit(JobsReleased(queue, len(released.suffixes), batch[0][1]))
+
+    def _settlement(self, held: Held, finished: Finished) -> Settlement:
+        state, delay = _state_and_delay(finished)
+        return Settlement(
+            held.claimed.suffix,
+            held.claimed.token,
+            state,
+            finished.attempt,
+            round(delay * 1000),
+            encode_ending(_ending(finished, self._worker)),
+        )
+
+
+def _state_and_delay(finished: Finished) -> tuple[JobState, float]:
+    """The state to write, and seconds: until it is due again, or for which a final record is kept."""
+    outcome = finished.outcome
+    kept = finished.definition.policy.result_ttl if finished.definition else RESULT_TTL
+    match outcome:
+        case Succeeded():
+            return JobState.SUCCEEDED, kept
+        case Retry():
+            delay = outcome.delay or 0.0
+            return (JobState.SCHEDULED, delay) if delay > 0 else (JobState.READY, 0.0)
+        case Dead():
+            return JobState.DEAD, DEAD_TTL
+        case Cancelled():
+            return JobState.CANCELLED, kept
+        case Expired():
+            return JobState.EXPIRED, kept
+        case _:  # Released: this worker does not know the job, or its record is newer
+            return JobState.PARKED, PARK_SECONDS * random.uniform(0.5, 1.5)
+
+
+def _ending(finished: Finished, worker: str) -> Ending:
+    outcome: Outcome = finished.outcome
+    now = time.time_ns() // 1_000_000
+    if isinstance(outcome, Succeeded):
+        return Ending(worker, finished.started, now, outcome.result)
+    error = outcome.error if isinstance(outcome, Retry | Dead) else None
+    return Ending(worker, finished.started, now, msgspec.Raw(b"\xc0"), error)

@@ -1,0 +1,195 @@
+"""A shift: what one worker id holds while its leases live, shared by the worker's loops.
+
+All of it belongs to one event loop and every method is synchronous or only waits, so no state is ever
+half changed across an await. When a lease is lost the shift ends and the worker starts another,
+under a new id.
+"""
+
+from collections.abc import Sequence
+
+import trio
+
+from penstock.engine.buffer import Buffer
+from penstock.engine.events import LeaseLost
+from penstock.engine.held import Held, Reason
+from penstock.engine.seams import Seams
+from penstock.engine.settler import Settler
+from penstock.engine.store import Heartbeat, Store
+from penstock.engine.worker_settings import WorkerSettings
+
+MAX_PREFETCH = 4
+"""Times the concurrency: a cap on the prefetch however short the jobs are."""
+
+
+class Shift:
+    """The state of one worker id. `scope` is cancelled when a lease is lost."""
+
+    def __init__(
+        self, store: Store, queues: Sequence[str], worker: str, settings: WorkerSettings, seams: Seams
+    ) -> None:
+        self.store = store
+        self.queues = list(queues)
+        self.worker = worker
+        self.settings = settings
+        self.seams = seams
+        self.settler = Settler(store, seams, worker, self._forget)
+        self.buffer = Buffer((1 + MAX_PREFETCH) * settings.concurrency)
+        self.scope = trio.CancelScope()
+        self.lost = False
+        self.draining = False
+        self.running = 0
+        self.finished = 0
+        self.answered = dict.fromkeys(queues, 0)
+        """Per queue, the number of the last claim whose answer arrived."""
+        self.beaten: dict[str, float] = {}
+        """Per queue, when the lease was prolonged last, by the loop's clock."""
+        self.agenda = {queue: Agenda() for queue in queues}
+        self._held: dict[tuple[str, int], Held] = {}  # by queue and token, until the store has them back
+        self._suspects = 0
+        self._room: trio.Event | None = None
+        self._room_at = 0
+        self._work = trio.Event()
+
+    # --- jobs come and go ----------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether a job claimed now would have to wait for a consumer."""
+        return self.running + len(self.buffer) >= self.settings.concurrency
+
+    @property
+    def holds_suspect(self) -> bool:
+        """Whether one of the jobs here was held by a worker that died."""
+        return self._suspects > 0
+
+    def take(self, held: Held) -> None:
+        """Take a claimed job over into the buffer."""
+        self._held[held.queue, held.claimed.token] = held
+        self._suspects += held.suspect
+        self.buffer.put_nowait(held)
+
+    def started(self) -> None:
+        """A consumer took a job from the buffer."""
+        self.running += 1
+        self._made_room()
+
+    def ended(self) -> None:
+        """A consumer is done with it."""
+        self.running -= 1
+        self.finished += 1
+        self._made_room()
+
+    def give_back_buffered(self, reason: str) -> None:
+        """Return what has not started."""
+        if returns := self.buffer.empty():
+            self.settler.give_back(returns, reason)
+
+    def stop_running(self, reason: Reason) -> None:
+        """Cancel every handler."""
+        for held in tuple(self._held.values()):
+            held.stop(reason)
+
+    def cancel_job(self, queue: str, suffix: str) -> None:
+        """Somebody asked for it: cancel the job if it is here."""
+        for held in self._held.values():
+            if held.queue == queue and held.claimed.suffix == suffix:
+                held.stop("cancelled")
+
+    def _forget(self, held: Held) -> None:
+        if self._held.pop((held.queue, held.claimed.token), None) is not None:
+            self._suspects -= held.suspect
+            if held.suspect:
+                self.kick()  # the next suspect may come
+
+    # --- what the store says of it -------------------------------------------------------
+
+    def snapshot(self, queue: str) -> tuple[int, frozenset[int]]:
+        """What a heartbeat's answer is compared with: the last answered claim, and the tokens held."""
+        return self.answered[queue], frozenset(token for name, token in self._held if name == queue)
+
+    def compare(
+        self, queue: str, before: tuple[int, frozenset[int]], beat: Heartbeat
+    ) -> list[tuple[str, int]]:
+        """Cancel what the store holds for somebody else; return what only the store believes is here.
+
+        Only jobs that were held before and after the heartbeat, or by neither, are judged: others are on
+        their way.
+        """
+        answered, tokens = before
+        for token in tokens - beat.held.keys():
+            if (held := self._held.get((queue, token))) is not None and held.scope is not None:
+                held.stop("lost")
+        for suffix in beat.cancels:
+            self.cancel_job(queue, suffix)
+        return [
+            (suffix, token)
+            for token, (suffix, claim) in beat.held.items()
+            if claim <= answered and token not in tokens and (queue, token) not in self._held
+        ]
+
+    def lose(self, queue: str) -> None:
+        """The lease is gone: end the shift, its handlers included."""
+        if not self.lost:
+            self.lost = True
+            self.seams.observers.emit(LeaseLost(queue, self.worker, self.running))
+            self.scope.cancel()
+
+    # --- waiting -------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Stop claiming; wakes the fetcher so that it notices."""
+        self.draining = True
+        self.kick()
+        if self._room is not None:
+            self._room.set()
+
+    def kick(self) -> None:
+        """There may be work: let the fetcher look."""
+        self._work.set()
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Until somebody kicks, at most `seconds`."""
+        with trio.move_on_after(seconds):
+            await self._work.wait()
+        self._work = trio.Event()
+
+    async def wait_for_room(self, at: int) -> None:
+        """Until a job starts or ends while no more than `at` are buffered."""
+        self._room, self._room_at = trio.Event(), at
+        try:
+            await self._room.wait()
+        finally:
+            self._room = None
+
+    @property
+    def wants_attention(self) -> bool:
+        """Whether the fetcher should have the loop before more jobs are run."""
+        return self._room is not None and self._room.is_set()
+
+    def _made_room(self) -> None:
+        if self._room is not None and len(self.buffer) <= self._room_at:
+            self._room.set()
+
+
+class Agenda:
+    """When the scheduler of one queue has to look next; others may bring the time forward."""
+
+    def __init__(self) -> None:
+        self._at = float("inf")
+        self._changed = trio.Event()
+
+    def note(self, seconds: float) -> None:
+        """Something becomes due in `seconds` (the past counts as now)."""
+        at = trio.current_time() + max(0.0, seconds)
+        if at < self._at:
+            self._at = at
+            self._changed.set()
+
+    async def wait(self, most: float) -> None:
+        """Until the next thing is due, at most `most` seconds."""
+        limit = trio.current_time() + most
+        while (now := trio.current_time()) < (until := min(self._at, limit)):
+            self._changed = trio.Event()
+            with trio.move_on_after(until - now):
+                await self._changed.wait()
+        self._at = float("inf")

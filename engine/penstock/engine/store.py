@@ -1,0 +1,279 @@
+"""What a store of jobs can do: the one door to Redis, and to its stand-in in memory.
+
+Every method is one atomic step on the store's own clock, and **every method is safe to send twice**:
+repeating it after a lost reply changes nothing more and answers as the first time. Times are
+milliseconds. All methods raise `StoreUnavailable` when the store cannot be reached; cancelling a
+call leaves the step either done or not done, and calling again finds out.
+
+A worker is known by an id it makes itself and never uses again; it holds one lease per queue. A claimed
+job is held under a fencing **token**, unique in its queue; whoever does not hold the token any more
+changes nothing.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+import msgspec
+
+from penstock.engine.job import Job, JobState
+from penstock.engine.record import Record
+
+
+class NewJob(msgspec.Struct, frozen=True, gc=False):
+    """One job to be stored; `suffix` is the part of its id behind the queue's name."""
+
+    suffix: str
+    body: bytes
+    priority: int = 0
+    tenant: str = "-"  # as `quote_tenant` writes it
+    due: int | None = None
+    """Absolute time; None or the past means now."""
+    delay: int = 0
+    """Relative to the store's clock; used where `due` is None."""
+    unique: str | None = None
+    """While a job of this tenant and queue with the same key has not ended, this one is a duplicate of it."""
+
+
+class Submitted(msgspec.Struct, frozen=True, gc=False):
+    """What became of one `NewJob`."""
+
+    suffix: str
+    """Of the job that now stands for it: its own, or the one it duplicates."""
+    created: bool
+    """Also True when the very same job (same id, same body) had been stored before."""
+    state: JobState
+    """`scheduled` or `ready` for a new one, the header's state of the older one otherwise."""
+
+
+class Claimed(msgspec.Struct, frozen=True, gc=False):
+    """One job handed to a worker."""
+
+    suffix: str
+    token: int
+    raw: bytes
+    """The stored record, undecoded: `penstock.engine.record.parse_record`."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The answer to one claim."""
+
+    jobs: list[Claimed]
+    now: int
+    """The store's clock at the claim."""
+    next_due: int | None
+    """When the next scheduled job becomes due."""
+    more: bool
+    """Whether ready jobs were left behind."""
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False):
+    """How one attempt ended. `state` is one of
+    succeeded, dead, cancelled, expired (final), scheduled (retry after `delay`), ready (retry now),
+    parked (offered again after `delay`; no attempt consumed)."""
+
+    suffix: str
+    token: int
+    state: JobState
+    attempt: int
+    """Attempts that have ended, this one included if it counts."""
+    delay: int
+    """Scheduled and parked: until it is due. Final states: how long the record is kept."""
+    ending: bytes
+
+
+Verdict = Literal["settled", "refused"]
+"""`settled`: it stands (now, or by an earlier sending). `refused`: the token is somebody else's."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What the server holds against a worker's name in one queue."""
+
+    now: int
+    held: dict[int, tuple[str, int]]
+    """token → (suffix, number of the claim it was taken under)."""
+    cancels: list[str]
+    """Held jobs that somebody asked to cancel."""
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """Scheduled jobs made ready."""
+
+    moved: int
+    next_due: int | None
+    now: int
+
+
+class Reaping(msgspec.Struct, frozen=True):
+    """What one slice of reaping did."""
+
+    revoked: list[str]
+    """Workers whose lease was found expired and ended by this call."""
+    returned: list[str]
+    """Suffixes of jobs made ready again."""
+    dead: list[str]
+    """Suffixes of jobs that crashed too many workers."""
+    remaining: bool
+    """Whether another slice is waiting."""
+
+
+class Released(msgspec.Struct, frozen=True):
+    """Suffixes given back, no attempt consumed."""
+
+    suffixes: list[str]
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """What a request to cancel did: the state after it; `running` means the worker has been told."""
+
+    state: JobState
+    changed: bool
+
+
+class QueueFacts(msgspec.Struct, frozen=True):
+    """One queue at one moment, in one atomic look."""
+
+    queue: str
+    now: int
+    ready: int
+    scheduled: int  # parked ones included
+    running: int
+    dead: int
+    workers: int
+    oldest_ready: int | None
+    """`due` of the job that has waited longest (exact up to 256 tenants × priorities)."""
+    oldest_running: int | None
+    """When the longest-running one was claimed."""
+    next_due: int | None
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Word for a worker: `cancel` names a job it runs; without one: look for work."""
+
+    queue: str
+    cancel: str | None = None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """One final state, as published with the change."""
+
+    suffix: str
+    state: JobState
+
+
+class Store(Protocol):
+    """The broker's semantics. `penstock.engine.redis_store` and `memory_store` pass one suite."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows whenever the connection was made anew: the store may have been away for a while."""
+        ...
+
+    # --- for submitters -----------------------------------------------------------------
+
+    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """Store jobs and wake an idle worker; one answer per job, in order.
+
+        An id that exists is left alone: with the same body it counts as created, else as a duplicate.
+        Large sequences are sent in slices of at most 1,000; each slice is atomic.
+        """
+        ...
+
+    async def look(self, queue: str, suffix: str) -> Job | None:
+        """What is known about one job now."""
+        ...
+
+    async def read(self, queue: str, suffix: str) -> Record | None:
+        """The record itself, as stored."""
+        ...
+
+    async def cancel(self, queue: str, suffix: str) -> Cancellation | None:
+        """End a waiting job, or tell the worker that runs it; None where there is no such job."""
+        ...
+
+    def endings(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Ended]]:
+        """Every final state from now on; 'now' is when the context is entered.
+
+        Ends with `StoreUnavailable` when the connection is lost; enter again and look at the jobs.
+        """
+        ...
+
+    # --- for workers --------------------------------------------------------------------
+
+    async def join(self, queue: str, worker: str, lease: int) -> None:
+        """Begin a lease of `lease` milliseconds."""
+        ...
+
+    async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
+        """Prolong the lease; None where it was revoked: the worker has lost everything it held.
+
+        A lease that ran out is prolonged as long as nobody has revoked it.
+        """
+        ...
+
+    async def leave(self, queue: str, worker: str) -> Released:
+        """End the lease and give back all that is held."""
+        ...
+
+    async def claim(
+        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    ) -> Claim | None:
+        """Take up to `count` ready jobs: by priority, tenants in turn, first in first out.
+
+        `number` grows with each new claim of this worker. The same number again gives what is still held
+        under it; a number that was returned gives nothing. With `suspect`, at most one of them may be
+        a job that was held by a worker that died. With `idle`, an empty answer registers the worker
+        to be woken (`listen`). None where the worker has no live lease.
+        """
+        ...
+
+    async def return_claim(self, queue: str, worker: str, number: int) -> Released:
+        """Give back everything held under a claim whose answer was lost; the number is used up."""
+        ...
+
+    async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
+        """Give back (suffix, token) pairs to the head of their line, no attempt consumed."""
+        ...
+
+    async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
+        """End attempts; one verdict each, in order."""
+        ...
+
+    async def promote(self, queue: str, limit: int = 500) -> Promotion:
+        """Make scheduled and parked jobs ready that are due, oldest first, and wake idle workers."""
+        ...
+
+    async def reap(
+        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+    ) -> Reaping:
+        """Revoke expired leases, then move at most `limit` of their jobs.
+
+        A job that was held counts one crash more and becomes a suspect, claimed one at a time; at
+        `max_crashes` it is dead with `ending`, kept `keep` milliseconds.
+        """
+        ...
+
+    def listen(self, worker: str, queues: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Wake]]:
+        """Wake-ups for `worker`; heard from the moment the context is entered.
+
+        Raises `StoreUnavailable` when the connection is lost; listen again and claim once.
+        """
+        ...
+
+    async def nudge(self, queue: str) -> None:
+        """Wake another idle worker if jobs are ready: for one that was woken and has no room."""
+        ...
+
+    # --- for operators ------------------------------------------------------------------
+
+    async def facts(self, queue: str) -> QueueFacts:
+        """Depths and ages of one queue."""
+        ...
+
+    async def queues(self) -> list[str]:
+        """Every queue that was ever submitted to, sorted."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        ...

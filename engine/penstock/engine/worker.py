@@ -1,0 +1,184 @@
+"""The worker: one nursery, its loops, drain and stop."""
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from penstock.engine.consumer import consume
+from penstock.engine.errors import ConfigurationError, StoreUnavailable
+from penstock.engine.events import WorkerDraining, WorkerStarted, WorkerStopped
+from penstock.engine.fetcher import Fetcher
+from penstock.engine.heartbeat import Heartbeat
+from penstock.engine.listener import listen
+from penstock.engine.names import check_queue
+from penstock.engine.reaper import Reaper
+from penstock.engine.registry import Registry
+from penstock.engine.runner import Runner
+from penstock.engine.scheduler import schedule
+from penstock.engine.seams import Seams
+from penstock.engine.shift import Shift
+from penstock.engine.store import Store
+from penstock.engine.supervision import Supervisor
+from penstock.engine.worker_settings import WorkerSettings
+
+FLUSH_SECONDS = 5.0
+"""How long the last settlements may take, and then the good-bye, before others' reapers see to them."""
+
+
+class Worker:
+    """Takes jobs of some queues and runs them until it is told to drain."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        queues: Sequence[str] | None = None,
+        settings: WorkerSettings | None = None,
+        seams: Seams | None = None,
+    ) -> None:
+        """Prepare a worker; `queues` are those that the registry's jobs name where none are given.
+
+        Raises:
+            ConfigurationError: there is no queue to work on.
+        """
+        self.settings = settings if settings is not None else WorkerSettings()
+        self.queues = [check_queue(queue) for queue in (registry.queues() if queues is None else queues)]
+        if not self.queues:
+            raise ConfigurationError("no queue to work on: no job is declared and no queue is named")
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(24):06x}"
+        self._store = store
+        self._seams = seams if seams is not None else Seams()
+        self._runner = Runner(registry, self._seams, threads=self.settings.concurrency)
+        self._supervisor = Supervisor(store, self._seams.observers, random.Random())
+        self._shift: Shift | None = None
+        self._drain = trio.Event()
+        self._stop = trio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Has reached the store within the lease and is not draining: the readiness probe's answer."""
+        shift = self._shift
+        if shift is None or shift.lost or self._drain.is_set():
+            return False
+        oldest = trio.current_time() - self.settings.lease
+        return all(shift.beaten.get(queue, 0.0) > oldest for queue in self.queues)
+
+    def drain(self) -> None:
+        """Stop claiming, give back what has not started, let the rest finish within the grace period."""
+        self._drain.set()
+
+    def stop(self) -> None:
+        """Cancel what runs, give it back, and end at once."""
+        self._drain.set()
+        self._stop.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until drained or stopped. Started when the leases are held and wake-ups are heard.
+
+        Cancelled from outside it gives back what it held, bounded in time.
+        """
+        lost, shifts = True, 0
+        while lost:
+            shifts += 1
+            self._shift = Shift(self._store, self.queues, f"{self.name}-{shifts}", self.settings, self._seams)
+            await self._work(self._shift, task_status if shifts == 1 else trio.TASK_STATUS_IGNORED)
+            lost = self._shift.lost and not self._drain.is_set()
+        self._shift = None
+
+    async def _work(self, shift: Shift, task_status: trio.TaskStatus[None]) -> None:
+        """One shift, from joining to leaving."""
+        joined = False
+        try:
+            with shift.scope:
+                if not (joined := await self._join(shift)):
+                    return
+                async with trio.open_nursery() as upkeep:
+                    flushed = await self._start_upkeep(upkeep, shift)
+                    task_status.started()
+                    self._seams.observers.emit(
+                        WorkerStarted(shift.worker, shift.queues, self.settings.concurrency)
+                    )
+                    await self._run_jobs(shift)
+                    shift.settler.close()
+                    with trio.move_on_after(FLUSH_SECONDS):
+                        await flushed.wait()
+                    upkeep.cancel_scope.cancel()
+        finally:
+            await self._leave(shift)
+            if joined:
+                self._seams.observers.emit(WorkerStopped(shift.worker))
+
+    async def _join(self, shift: Shift) -> bool:
+        """Take the leases, waiting for the store if need be; False when told to drain meanwhile."""
+        joined = False
+
+        async def join() -> None:
+            nonlocal joined
+            for queue in shift.queues:
+                await shift.store.join(queue, shift.worker, round(self.settings.lease * 1000))
+                shift.beaten[queue] = trio.current_time()
+            joined = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_draining, nursery.cancel_scope)
+            await self._supervisor.keep("join", join)
+            nursery.cancel_scope.cancel()
+        return joined
+
+    async def _cancel_when_draining(self, scope: trio.CancelScope) -> None:
+        await self._drain.wait()
+        scope.cancel()
+
+    async def _start_upkeep(self, nursery: trio.Nursery, shift: Shift) -> trio.Event:
+        """Start every loop but the fetcher and the consumers; the event tells that the settler has ended."""
+        keep = self._supervisor.keep
+        for queue in shift.queues:
+            nursery.start_soon(keep, "heartbeat", Heartbeat(shift, queue).run)
+            nursery.start_soon(keep, "scheduler", partial(schedule, shift, queue))
+            nursery.start_soon(keep, "reaper", Reaper(shift, queue).run)
+        flushed, listening = trio.Event(), trio.Event()
+        nursery.start_soon(self._settle, shift, flushed)
+        nursery.start_soon(self._wind_down, shift, listening)
+        nursery.start_soon(keep, "listener", partial(listen, shift, listening.set))
+        await listening.wait()  # from here on no wake-up can be missed
+        return flushed
+
+    async def _settle(self, shift: Shift, flushed: trio.Event) -> None:
+        await self._supervisor.keep("settler", shift.settler.run)
+        flushed.set()
+
+    async def _run_jobs(self, shift: Shift) -> None:
+        """Fetch and consume until drained."""
+        keep = self._supervisor.keep
+        async with trio.open_nursery() as nursery:
+            for _ in range(self.settings.concurrency):
+                nursery.start_soon(keep, "consumer", partial(consume, shift, self._runner))
+            await keep("fetcher", Fetcher(shift).run)
+
+    async def _wind_down(self, shift: Shift, listening: trio.Event) -> None:
+        """Wait for the order to drain, then see that the grace period ends."""
+        await self._drain.wait()
+        shift.drain()
+        listening.set()  # do not wait for a store that may be away
+        grace = self.settings.grace
+        if not self._stop.is_set():
+            self._seams.observers.emit(WorkerDraining(shift.worker, shift.running, grace))
+            with trio.move_on_after(grace):
+                await self._stop.wait()
+        shift.stop_running("shutdown")
+
+    async def _leave(self, shift: Shift) -> None:
+        """Settle what is left and end the leases; whatever fails here the reaper of others makes good."""
+        # Shielded: a cancelled worker owes the others its jobs. Bounded: nobody waits for ever.
+        with trio.move_on_after(FLUSH_SECONDS, shield=True):
+            try:
+                shift.settler.close()
+                await shift.settler.run()
+                for queue in shift.queues:
+                    await shift.store.leave(queue, shift.worker)
+            except StoreUnavailable:
+                return

@@ -1,0 +1,190 @@
+"""From facts to lines and samples."""
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from penstock.engine import events as e
+from penstock.engine.job import JobError
+from penstock.engine.outcome import Cancelled, Dead, Expired, Lost, Outcome, Released, Retry, Succeeded
+from penstock.telemetry.facts import RequestServed
+from telemetry.rig import Rig, attempt
+
+DONE = Succeeded(msgspec.Raw(b"\xc0"))
+ERROR = JobError("builtins.KeyError", "'width'", "Traceback ...")
+
+LINES: list[tuple[e.Event, str, dict[str, object]]] = [
+    (
+        e.JobEnqueued("media.1", "images.thumbnail", "media", "acme", duplicate=False),
+        "debug",
+        {"event": "job enqueued", "job_id": "media.1", "tenant_id": "acme", "duplicate": False},
+    ),
+    (e.JobStarted(attempt()), "debug", {"event": "job started", "waited": 0.5}),
+    (e.JobFinished(attempt(outcome=DONE), 1.25), "info", {"outcome": "succeeded", "seconds": 1.25}),
+    (e.Settled("media", 5, 1, 0.01), "debug", {"count": 5, "refused": 1}),
+    (e.SettlementRefused("media.1", "media", "w1"), "warning", {"job_id": "media.1", "worker": "w1"}),
+    (e.LeaseLost("media", "w1", 3), "warning", {"queue": "media", "running": 3}),
+    (e.JobsReleased("media", 2, "drain"), "info", {"count": 2, "reason": "drain"}),
+    (e.WorkersReaped("media", ["w0"], 4, ["media.9"]), "warning", {"workers": ["w0"], "returned": 4}),
+    (e.JobsPromoted("media", 7), "debug", {"count": 7}),
+    (e.WorkerStarted("w1", ["media"], 64), "info", {"event": "worker started", "concurrency": 64}),
+    (e.WorkerDraining("w1", 3, 25.0), "info", {"event": "worker draining", "grace": 25.0}),
+    (e.WorkerStopped("w1"), "info", {"event": "worker stopped"}),
+    (e.StoreDown("fetcher", "refused"), "warning", {"loop": "fetcher", "error": "refused"}),
+    (e.StoreUp("fetcher", 2.5), "warning", {"loop": "fetcher", "seconds": 2.5}),
+    (e.LoopCrashed("reaper", ValueError("odd"), 1.0), "error", {"loop": "reaper", "delay": 1.0}),
+    (e.ObserverFailed("Mine", ValueError("odd")), "warning", {"observer": "Mine"}),
+]
+OUTCOMES: list[tuple[Outcome | None, str]] = [
+    (DONE, "info"),
+    (Retry(error=ERROR), "warning"),
+    (Dead("no such customer"), "warning"),
+    (Cancelled(), "info"),
+    (Expired(), "warning"),
+    (Released("shutdown"), "info"),
+    (Lost(), "warning"),
+    (None, "error"),
+]
+
+
+def observe(rig: Rig, *facts: Any) -> None:
+    """Tell all observers, as the engine does; one that raises fails the test."""
+    for fact in facts:
+        for observer in rig.telemetry.observers():
+            observer(fact)
+
+
+def test_every_event_of_the_engine_is_tried_here() -> None:
+    """A new event needs its line, or an entry here that says it has none."""
+    assert set(get_args(e.Event)) == {type(event) for event, _, _ in LINES}
+
+
+@pytest.mark.parametrize(("event", "level", "fields"), LINES, ids=[type(line[0]).__name__ for line in LINES])
+def test_each_event_has_its_line(rig: Rig, event: e.Event, level: str, fields: dict[str, object]) -> None:
+    """One line, at its level, with the facts as fields."""
+    observe(rig, event)
+
+    (line,) = rig.lines()
+    assert level == line["level"]
+    assert fields == {key: line[key] for key in fields}
+
+
+@pytest.mark.parametrize(("outcome", "level"), OUTCOMES, ids=[type(case[0]).__name__ for case in OUTCOMES])
+def test_each_ending_has_its_line_and_its_status(rig: Rig, outcome: Outcome | None, level: str) -> None:
+    """One line an attempt, graver where somebody should look, and one sample under the outcome's name."""
+    observe(rig, e.JobFinished(attempt(outcome=outcome), 1.25))
+
+    labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
+    status = "unknown" if outcome is None else type(outcome).__name__.lower()
+    assert rig.value("penstock_jobs_finished_total", **labels, status=status) == 1
+    (line,) = rig.lines()
+    assert (level, 1.25, 0.5) == (line["level"], line["seconds"], line["waited"])
+    assert line["outcome"] == (None if outcome is None else status)
+
+
+def test_a_failed_attempt_says_why(rig: Rig) -> None:
+    """Class, message and the bounded traceback; or the reason that the handler gave."""
+    observe(
+        rig,
+        e.JobFinished(attempt(outcome=Retry(error=ERROR)), 1.0),
+        e.JobFinished(attempt(outcome=Dead("no such customer")), 1.0),
+    )
+
+    retry, dead = rig.lines()
+    assert (
+        retry["error_type"],
+        retry["error"],
+        retry["exception"],
+    ) == ("builtins.KeyError", "'width'", "Traceback ...")
+    assert dead["reason"] == "no such customer"
+
+
+def test_jobs_are_counted_through_their_life(rig: Rig) -> None:
+    """Enqueued, started, waited, ran, finished: labelled by queue, job and module."""
+    this = attempt()
+    observe(
+        rig,
+        e.JobEnqueued("media.1", "images.thumbnail", "media", None, duplicate=False),
+        e.JobEnqueued("media.1", "images.thumbnail", "media", None, duplicate=True),
+        e.JobStarted(this),
+    )
+    this.outcome = DONE
+    observe(rig, e.JobFinished(this, 2.0))
+
+    labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
+    assert rig.value("penstock_jobs_enqueued_total", **labels, duplicate="true") == 1
+    assert rig.value("penstock_jobs_started_total", **labels) == 1
+    assert tuple(rig.value("penstock_job_wait_seconds", **labels)[key] for key in ("sum", "count")) == (
+        0.5,
+        1,
+    )
+    assert tuple(rig.value("penstock_job_run_seconds", **labels)[key] for key in ("sum", "count")) == (2.0, 1)
+
+
+def test_a_wait_is_never_negative(rig: Rig) -> None:
+    """Clocks of two machines differ; a histogram's sum may not shrink."""
+    observe(rig, e.JobStarted(attempt(waited=-0.001)))
+
+    labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
+    assert rig.value("penstock_job_wait_seconds", **labels)["sum"] == 0
+
+
+def test_samples_of_a_job_lead_to_its_trace(rig: Rig) -> None:
+    """The exemplar is the trace of the attempt that was observed."""
+    this = attempt(outcome=DONE)
+    with rig.telemetry.around_attempt(this) as span:
+        observe(rig, e.JobStarted(this), e.JobFinished(this, 2.0))
+
+    run = rig.telemetry.metrics.jobs.run.labels("media", "images.thumbnail", "images")
+    (exemplar,) = [kept for kept in run.exemplars if kept is not None]
+    assert (f"{span.trace_id:032x}", 2.0) == exemplar[:2]
+
+
+def test_slots_are_free_or_busy(rig: Rig) -> None:
+    """Concurrency less what runs; a worker that stops takes its slots along."""
+
+    def slots() -> tuple[float, float]:
+        busy, free = (rig.value("penstock_worker_slots", state=state) for state in ("busy", "free"))
+        return busy, free
+
+    observe(rig, e.WorkerStarted("w1", ["media"], 64), e.JobStarted(attempt()))
+    assert slots() == (1, 63)
+    observe(rig, e.JobFinished(attempt(outcome=DONE), 1.0), e.WorkerStopped("w1"))
+    assert slots() == (0, 0)
+
+
+def test_trouble_is_counted(rig: Rig) -> None:
+    """Each kind where an alert looks for it."""
+    observe(rig, *(event for event, _, _ in LINES))
+
+    assert rig.value("penstock_settlements_refused_total", queue="media") == 1
+    assert rig.value("penstock_lease_lost_total", queue="media") == 1
+    assert rig.value("penstock_jobs_released_total", queue="media", reason="drain") == 2
+    assert rig.value("penstock_jobs_reaped_total", queue="media", result="returned") == 4
+    assert rig.value("penstock_jobs_reaped_total", queue="media", result="dead") == 1
+    assert rig.value("penstock_loop_crashes_total", loop="reaper") == 1
+    assert rig.value("penstock_telemetry_observers_dropped_total", observer="Mine") == 1
+
+
+def test_the_tenant_is_a_label_only_where_asked_for() -> None:
+    """Tenants may be many; whoever has few may count by them."""
+    rig = Rig(tenant_label=True)
+    observe(rig, e.JobStarted(attempt(tenant="acme")), e.JobStarted(attempt()))
+
+    labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
+    assert rig.value("penstock_jobs_started_total", **labels, tenant="acme") == 1
+    assert rig.value("penstock_jobs_started_total", **labels, tenant="") == 1
+    rig.lines()
+
+
+def test_a_request_is_counted_by_its_route(rig: Rig) -> None:
+    """What matched no route is one series, whatever paths the world tries."""
+    for route in ("/v1/jobs/{id}", None):
+        for observer in rig.telemetry.observers():
+            observer(RequestServed(method="GET", route=route, status=200, seconds=0.1))  # type: ignore[arg-type]
+
+    for route in ("/v1/jobs/{id}", "__unmatched__"):
+        labels = {"method": "GET", "route": route, "status": "200"}
+        assert rig.value("penstock_http_requests_total", **labels) == 1
+        assert rig.value("penstock_http_request_seconds", **labels)["count"] == 1
