@@ -1,7 +1,7 @@
 import pytest
 
-from penstock.engine.errors import StoreRefused, StoreUnavailable
-from penstock.engine.transport.errors import ScriptMissing, StoreFull, StoreNotReady, from_reply
+from penstock.engine.errors import StoreFull, StoreRefused, StoreUnavailable
+from penstock.engine.transport.errors import ScriptMissing, StoreNotReady, from_reply
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class Client:
             raise Conflict(
                 f"the idempotency key {request.idempotency_key!r} was used for another submission, "
                 f"{receipt.id}; use a new key for a new job",
-                field="Idempotency-Key",
+                field="idempotency_key",
             )
         return receipt
 

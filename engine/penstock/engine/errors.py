@@ -61,6 +61,10 @@ class StoreRefused(PenstockError):
     """Redis answered with an error that sending again will not cure (ACL, wrong type, script error)."""
 
 
+class StoreFull(StoreRefused):
+    """Redis is at its `maxmemory` and refuses submissions until something is deleted; jobs still end."""
+
+
 class LeaseLost(PenstockError):
     """This worker's lease has ended; whatever it held belongs to somebody else now."""
 

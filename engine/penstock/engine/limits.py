@@ -7,7 +7,7 @@ MAX_ERROR_MESSAGE = 2_000  # characters
 MAX_TRACEBACK = 8_000  # characters, the innermost frames are kept
 MAX_DELAY = 366 * 24 * 3600.0
 MAX_KEY = 200
-"""Characters of an idempotency or unique key."""
+"""Characters of an idempotency key, a unique key, or the name of a user."""
 RESULT_TTL = 24 * 3600.0
 """How long the record of a job that ended well stays readable."""
 DEAD_TTL = 30 * 24 * 3600.0

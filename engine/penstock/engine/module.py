@@ -57,7 +57,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise _out_of_range("expires_in", self.expires_in, f"0 to {MAX_DELAY:.0f} seconds")
         if self.run_at is not None and not 0 <= self.run_at < 1e11:  # year 5138: surely milliseconds
             raise _out_of_range("run_at", self.run_at, "seconds since the epoch")
-        for field in ("unique_key", "idempotency_key"):
+        for field in ("unique_key", "idempotency_key", "user"):
             key: str | None = getattr(self, field)
             if key is not None and not 0 < len(key) <= MAX_KEY:
                 raise _out_of_range(field, f"{len(key)} characters", f"1 to {MAX_KEY} characters")

@@ -85,8 +85,8 @@ class Signature:
             return msgspec.Raw(_encode(decode(raw)))
         except msgspec.ValidationError as error:
             raise self.explain(error) from error
-        except msgspec.DecodeError as error:
-            raise InvalidArguments(f"{self.job}: arguments are malformed: {error}") from error
+        except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeDecodeError) as error:
+            raise InvalidArguments(f"{self.job}: arguments are malformed: {error}", field="args") from error
 
     def explain(self, error: msgspec.ValidationError) -> InvalidArguments:
         """Name the argument at fault, what was expected, and what the job takes."""

@@ -10,7 +10,6 @@ from penstock.engine.transport.errors import (
     ConnectionLost,
     ScriptMissing,
     StoreError,
-    StoreFull,
     StoreNotReady,
 )
 from penstock.engine.transport.link import Redis
@@ -30,7 +29,6 @@ __all__ = [
     "Script",
     "ScriptMissing",
     "StoreError",
-    "StoreFull",
     "StoreNotReady",
     "Subscription",
     "Timeout",

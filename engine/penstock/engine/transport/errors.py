@@ -1,6 +1,6 @@
 """What Redis and the network say, in Penstock's words; the only place that reads error texts."""
 
-from penstock.engine.errors import StoreRefused, StoreUnavailable
+from penstock.engine.errors import StoreFull, StoreRefused, StoreUnavailable
 
 
 class ConnectionLost(StoreUnavailable):
@@ -9,10 +9,6 @@ class ConnectionLost(StoreUnavailable):
 
 class StoreNotReady(StoreUnavailable):
     """The server answered that it cannot serve now (loading, read-only, busy); later it may."""
-
-
-class StoreFull(StoreRefused):
-    """The server is at its `maxmemory` and refuses writes until something is deleted."""
 
 
 class ScriptMissing(StoreRefused):

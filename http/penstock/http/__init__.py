@@ -1,0 +1,8 @@
+"""Penstock's HTTP front end: submit jobs, watch them and end them from any language."""
+
+from penstock.http.app import create_app
+from penstock.http.health import MetricsRenderer
+from penstock.http.limits import HttpLimits
+from penstock.http.server import serve
+
+__all__ = ["HttpLimits", "MetricsRenderer", "create_app", "serve"]

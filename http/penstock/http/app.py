@@ -1,0 +1,149 @@
+"""The application: handlers bound to the table of routes, errors to problems, the client to its life."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+import trio
+from quart import Response
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from penstock.engine.client import Client
+from penstock.engine.registry import Registry
+from penstock.http import openapi
+from penstock.http.batch import BatchRoute, Results
+from penstock.http.health import HealthRoutes, MetricsRenderer
+from penstock.http.jobs import JobRoutes
+from penstock.http.limits import HttpLimits
+from penstock.http.pipe import BoundedConnection, BoundedRequest, current_request, scope_of
+from penstock.http.problems import on_error, on_http_exception
+from penstock.http.routes import ROUTES
+from penstock.http.schemas import JSON
+
+Handler: TypeAlias = Callable[..., Awaitable[Response]]
+
+
+def _always() -> bool:
+    return True
+
+
+def create_app(
+    client: Client,
+    registry: Registry,
+    *,
+    metrics: MetricsRenderer | None = None,
+    ready: Callable[[], bool] = _always,
+    limits: HttpLimits | None = None,
+    enter_client: bool = True,
+) -> QuartTrio:
+    """Make the ASGI application, to be served by `penstock.http.serve` or `hypercorn -k trio`.
+
+    With `enter_client` the app enters the client when its lifespan starts and leaves it when the lifespan
+    ends; say False where the owner has entered it and keeps it open for as long as the app is served.
+
+    `ready` says whether this process takes work (not starting, not draining); `/readyz` asks it, and the
+    store, at each request. `metrics` renders `/metrics`.
+
+    For middleware around it, the app leaves in the ASGI scope what it has learnt of a request:
+    `penstock.route` (the template, as in `/v1/jobs/{id}`; absent where nothing matched), `penstock.job_id`,
+    `penstock.tenant`, `penstock.user`. It reads `penstock.trace_id` from there for its problems.
+    """
+    limits = limits or HttpLimits()
+    app = _Api("penstock.http", static_folder=None)
+    jobs = JobRoutes(client, registry, limits)
+    batch = BatchRoute(client, registry, limits)
+    health = HealthRoutes(client, limits, ready, metrics)
+    _bind(app, _handlers(jobs, batch, health, registry))
+    app.register_error_handler(Exception, on_error)
+    app.register_error_handler(HTTPException, on_http_exception)
+    if enter_client:
+        _Hold(app, client)
+    return app
+
+
+class _Api(QuartTrio):
+    asgi_http_class = BoundedConnection
+    request_class = BoundedRequest
+
+
+def _handlers(
+    jobs: JobRoutes, batch: BatchRoute, health: HealthRoutes, registry: Registry
+) -> dict[str, Handler]:
+    """Who answers each route, by its name in the table."""
+    return {
+        "submit": jobs.submit,
+        "submit_batch": batch.submit,
+        "show": jobs.show,
+        "wait": jobs.wait,
+        "cancel": jobs.cancel,
+        "alive": health.alive,
+        "ready": health.ready,
+        "metrics": health.metrics,
+        "contract": _constant(lambda: openapi.build(ROUTES, registry)),
+        "index": _constant(_index),
+    }
+
+
+def _bind(app: QuartTrio, handlers: dict[str, Handler]) -> None:
+    paths = {route.name: route.path for route in ROUTES}
+    for route in ROUTES:
+        rule = route.path.replace("{id}", "<job_id>")
+        app.add_url_rule(rule, route.name, handlers[route.name], methods=[route.method])
+
+    async def note_route() -> None:
+        request = current_request()
+        if request.endpoint is not None:
+            scope_of(request)["penstock.route"] = paths[request.endpoint]
+
+    async def finish_body(response: Response) -> Response:
+        if not isinstance(response.response, Results):  # a batch reads on while it answers
+            await current_request().body.finish()
+        return response
+
+    app.before_request(note_route)
+    app.after_request(finish_body)
+
+
+def _constant(make: Callable[[], Any]) -> Handler:
+    """A handler for what never changes, made when it is first asked for."""
+    made: list[bytes] = []
+
+    async def handler() -> Response:
+        if not made:
+            made.append(msgspec.json.encode(make()))
+        return Response(made[0], content_type=JSON)
+
+    return handler
+
+
+def _index() -> dict[str, Any]:
+    return {"penstock": {f"{route.method} {route.path}": route.summary for route in ROUTES}}
+
+
+class _Hold:
+    """Keeps the client open from the start of a lifespan to its end.
+
+    A task of its own does it. The lifespan's task could not: Quart would suspend the client's nursery
+    between two calls, and a cancellation in between would unwind the two out of order.
+    """
+
+    def __init__(self, app: QuartTrio, client: Client) -> None:
+        self._app = app
+        self._client = client
+        app.before_serving(self._enter)
+        app.after_serving(self._leave)
+
+    async def _enter(self) -> None:
+        self._stop, self._stopped = trio.Event(), trio.Event()
+        await self._app.nursery.start(self._run)
+
+    async def _leave(self) -> None:
+        self._stop.set()
+        await self._stopped.wait()
+
+    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
+        async with self._client:
+            task_status.started()
+            await self._stop.wait()
+        self._stopped.set()

@@ -1,0 +1,114 @@
+"""The table of routes: what there is, what it takes and what it answers. Pure data.
+
+The app binds a handler to each name, `GET /` and the OpenAPI document are read off it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from penstock.http.schemas import JSON, NDJSON, BatchLine, CancelView, JobView, Submission, Submitted
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a request carries outside its body."""
+
+    name: str
+    place: str
+    """`path`, `query` or `header`."""
+    type: Any
+    description: str
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method on one path."""
+
+    name: str
+    method: str
+    path: str
+    """With `{id}` for the variable part; the telemetry middleware's low-cardinality name of the route."""
+    summary: str
+    answers: dict[int, Any]
+    """The type of the JSON answer by status; None where it is not JSON. Problems go without saying."""
+    answers_with: str = JSON
+    accepts: dict[str, Any] = {}
+    """The type of the body by content type."""
+    parameters: tuple[Parameter, ...] = ()
+
+
+_ID = Parameter(name="id", place="path", type=str, description="The job's id, as the submission answered it")
+_KEY = Parameter(
+    name="Idempotency-Key",
+    place="header",
+    type=str,
+    description="Sent again with the same key and content, the request takes effect once; "
+    "with the same key and other content it is refused. Line n of a batch has the key `<key>:<n>`.",
+)
+_TIMEOUT = Parameter(
+    name="timeout", place="query", type=float, description="Seconds, 0 to 60; 30 if left out"
+)
+_STATUS = dict[str, str]
+
+ROUTES = (
+    Route(
+        name="submit",
+        method="POST",
+        path="/v1/jobs",
+        summary="Submit one job; 200 instead of 202 if an older job stands for it",
+        accepts={JSON: Submission},
+        answers={202: Submitted, 200: Submitted},
+        parameters=(_KEY,),
+    ),
+    Route(
+        name="submit_batch",
+        method="POST",
+        path="/v1/jobs/batch",
+        summary="Submit many jobs, answered one line each, in order, while they are being read",
+        accepts={NDJSON: Submission, JSON: list[Submission]},
+        answers={200: BatchLine},
+        answers_with=NDJSON,
+        parameters=(_KEY,),
+    ),
+    Route(
+        name="show",
+        method="GET",
+        path="/v1/jobs/{id}",
+        summary="Look at one job",
+        answers={200: JobView},
+        parameters=(_ID,),
+    ),
+    Route(
+        name="wait",
+        method="GET",
+        path="/v1/jobs/{id}/wait",
+        summary="Wait for the end of one job; answers with the job, ended or not",
+        answers={200: JobView},
+        parameters=(_ID, _TIMEOUT),
+    ),
+    Route(
+        name="cancel",
+        method="POST",
+        path="/v1/jobs/{id}/cancel",
+        summary="End a waiting job, or ask the worker that runs it to stop; 409 if it has ended",
+        answers={200: CancelView},
+        parameters=(_ID,),
+    ),
+    Route(name="alive", method="GET", path="/healthz", summary="Liveness", answers={200: _STATUS}),
+    Route(
+        name="ready",
+        method="GET",
+        path="/readyz",
+        summary="Readiness; 503 names what is wrong",
+        answers={200: _STATUS},
+    ),
+    Route(
+        name="metrics",
+        method="GET",
+        path="/metrics",
+        summary="Metrics for Prometheus, in the format that is accepted",
+        answers={200: None},
+        answers_with="text/plain",
+    ),
+    Route(name="contract", method="GET", path="/openapi.json", summary="This document", answers={200: dict}),
+    Route(name="index", method="GET", path="/", summary="The routes", answers={200: dict}),
+)
