@@ -199,3 +199,12 @@ def test_an_option_out_of_its_range_is_refused_by_name(options: Options, field: 
     with pytest.raises(InvalidRequest) as caught:
         double.using(options)
     assert caught.value.field == field
+
+
+async def test_an_error_in_the_clients_block_leaves_it_as_it_is(autojump_clock: MockClock) -> None:
+    """The task group inside the client does not wrap the caller's own exceptions."""
+    async with working(module) as rig:
+        await rig.start_worker()
+        with pytest.raises(JobFailed):
+            async with Client(rig.store) as client:
+                await client.result(await client.submit(fail), 10)

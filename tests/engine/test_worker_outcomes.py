@@ -206,6 +206,10 @@ async def test_a_handler_that_calls_exit_has_failed_and_nothing_more(autojump_cl
 
     @module.job(retries=0)
     async def leave(ctx: JobContext) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_exit)
+
+    async def _exit() -> None:
         raise SystemExit(3)
 
     @module.job

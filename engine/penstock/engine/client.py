@@ -50,6 +50,10 @@ class Client:
         if tasks is None:
             return None
         tasks.cancel_scope.cancel()
+        if isinstance(error, Exception):
+            # An error of the block's own leaves it as it is, not wrapped in a group.
+            await tasks.__aexit__(None, None, None)
+            return None
         return await tasks.__aexit__(kind, error, trace)
 
     # --- submitting ----------------------------------------------------------------------

@@ -26,6 +26,9 @@ async def consume(shift: Shift, runner: Runner) -> None:
         shift.started()
         try:
             shift.settler.put(held, await runner.run(held, shift.worker))
+        except Exception:  # a defect around the handler, not in it: the job is innocent
+            shift.settler.give_back([held], "crash")
+            raise
         finally:
             shift.ended()
         ran += 1

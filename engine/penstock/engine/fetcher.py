@@ -44,7 +44,7 @@ class Fetcher:
         self._unanswered: str | None = None  # the queue to which a claim was sent whose answer is not known
 
     async def run(self) -> None:
-        """Claim until the shift drains, then give back what was not started.
+        """Claim until the shift drains.
 
         After `StoreUnavailable` run it again: a claim whose answer was lost is sent again under its number.
         """
@@ -59,8 +59,6 @@ class Fetcher:
                 await self._wait_for_room()
             else:
                 await shift.wait_for_work(MAX_IDLE)
-        shift.give_back_buffered("drain")
-        shift.buffer.close()
 
     def _wanted(self) -> int:
         shift, prefetch = self._shift, self._prefetch()

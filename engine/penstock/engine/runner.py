@@ -104,15 +104,17 @@ class Runner:
         except InvalidArguments as error:
             return Dead(str(error), error=describe_failure(error))
         timeout = definition.policy.timeout
+        if held.reason is not None:  # stopped while it waited in the buffer
+            return self._stopped(held, attempt, definition, timeout)
         with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
             held.scope = scope
-            if held.reason is not None:
-                scope.cancel()
             try:
                 result = await self._invoke(_context(attempt), arguments, definition)
             except Dead as dead:
                 return dead if dead.error else Dead(dead.reason, error=describe_failure(dead))
-            except (Exception, SystemExit) as error:  # whatever a handler raises may not stop the worker
+            except BaseException as error:
+                if not _is_failure(error):  # cancellation, KeyboardInterrupt
+                    raise
                 return self._again(attempt, definition, error)
             finally:
                 held.scope = None
@@ -150,6 +152,13 @@ class Runner:
         if delay is None:
             delay = definition.policy.backoff.delay(attempt.number, self._rng)
         return Retry(failure.message, delay=delay, error=failure)
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether a handler failed with it; `sys.exit()` in a handler may not stop the worker either."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_failure, error.exceptions))
+    return isinstance(error, Exception | SystemExit)
 
 
 def _succeeded(attempt: Attempt, result: object) -> Outcome:

@@ -21,8 +21,12 @@ MAX_PREFETCH = 4
 """Times the concurrency: a cap on the prefetch however short the jobs are."""
 
 
+LAST_CLAIM = 1.0
+"""Seconds that a claim under way may take once draining; what it took is given back with the lease."""
+
+
 class Shift:
-    """The state of one worker id. `scope` is cancelled when a lease is lost."""
+    """The state of one worker id. `scope` is cancelled when a lease is lost, `fetching` ends with a drain."""
 
     def __init__(
         self, store: Store, queues: Sequence[str], worker: str, settings: WorkerSettings, seams: Seams
@@ -35,6 +39,7 @@ class Shift:
         self.settler = Settler(store, seams, worker, self._forget)
         self.buffer = Buffer((1 + MAX_PREFETCH) * settings.concurrency)
         self.scope = trio.CancelScope()
+        self.fetching = trio.CancelScope()
         self.lost = False
         self.draining = False
         self.running = 0
@@ -137,8 +142,9 @@ class Shift:
     # --- waiting -------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Stop claiming; wakes the fetcher so that it notices."""
+        """Stop claiming; the fetcher is woken, and cut off should the store not answer it."""
         self.draining = True
+        self.fetching.deadline = trio.current_time() + LAST_CLAIM
         self.kick()
         if self._room is not None:
             self._room.set()

@@ -157,7 +157,10 @@ class Worker:
         async with trio.open_nursery() as nursery:
             for _ in range(self.settings.concurrency):
                 nursery.start_soon(keep, "consumer", partial(consume, shift, self._runner))
-            await keep("fetcher", Fetcher(shift).run)
+            with shift.fetching:
+                await keep("fetcher", Fetcher(shift).run)
+            shift.give_back_buffered("drain")
+            shift.buffer.close()
 
     async def _wind_down(self, shift: Shift, listening: trio.Event) -> None:
         """Wait for the order to drain, then see that the grace period ends."""
