@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 import trio
@@ -24,7 +25,7 @@ from penstock.engine.events import (
     WorkerStopped,
 )
 from penstock.engine.memory_store import MemoryStore, moving
-from penstock.engine.store import Store
+from penstock.engine.store import Claim, Store
 from support.work import Ears, virtual_clock, working
 
 
@@ -400,3 +401,35 @@ async def test_the_scope_of_an_attempt_is_entered_in_the_handlers_own_context() 
     assert all(set(seen[receipt.id]) == {receipt.id} for receipt in receipts)
     assert sorted(left) == sorted(receipt.id for receipt in receipts)
     assert current.get() == "nobody"
+
+
+async def test_a_job_that_ends_while_a_claim_is_under_way_does_not_make_the_worker_deaf(
+    autojump_clock: MockClock,
+) -> None:
+    """Full when it asked, free when the answer came: the worker asks again and leaves word to be woken."""
+    module, at = Module("m"), list[float]()
+
+    class SlowClaims(MemoryStore):
+        async def claim(self, *args: Any, **kwargs: Any) -> Claim | None:
+            answer = await super().claim(*args, **kwargs)
+            await trio.sleep(0.05)
+            return answer
+
+    @module.job
+    async def work(ctx: JobContext) -> None:
+        at.append(trio.current_time())
+        await trio.sleep(0.02)
+
+    async with working(module, SlowClaims(virtual_clock)) as rig:
+        await rig.start_worker(concurrency=4)
+        for jobs in range(
+            200, 210
+        ):  # enough to prefetch, so that a full worker asks; ends at various moments
+            done = len(at)
+            await rig.client.submit_many([work.request() for _ in range(jobs)])
+            await rig.ears.wait_for(JobFinished, count=done + jobs)
+            await trio.sleep(0.5)
+            submitted = trio.current_time()
+            await rig.client.submit(work)
+            await rig.ears.wait_for(JobFinished, count=done + jobs + 1)
+            assert at[-1] - submitted < 0.2

@@ -41,6 +41,7 @@ class Fetcher:
         self._pace = Pace()
         self._number = 1  # of the next claim, on every queue
         self._first = 0  # the queue that is asked first, in turn
+        self._left_word = False  # every queue was found empty and knows that this worker waits
         self._unanswered: str | None = None  # the queue to which a claim was sent whose answer is not known
 
     async def run(self) -> None:
@@ -55,10 +56,11 @@ class Fetcher:
                 continue
             if shift.draining:
                 break
-            if wanted <= 0 or shift.full:
-                await self._wait_for_room()
-            else:
+            if self._left_word:
                 await shift.wait_for_work(MAX_IDLE)
+            elif wanted <= 0 or shift.full:
+                await self._wait_for_room()
+            # else a consumer came free while the claim was under way: look again, and leave word this time
 
     def _wanted(self) -> int:
         shift, prefetch = self._shift, self._prefetch()
@@ -85,6 +87,7 @@ class Fetcher:
 
         A worker that is full leaves no word: it could not start what it would be woken for.
         """
+        self._left_word = False
         if self._unanswered is not None:
             return await self._claim_from(self._unanswered, wanted, idle=False)
         queues = self._shift.queues
@@ -95,24 +98,26 @@ class Fetcher:
             for queue in order:
                 taken += await self._claim_from(queue, wanted - taken, idle=False) if wanted > taken else 0
         if taken == 0:
+            word = not self._shift.full
             for queue in order:
-                taken += await self._claim_from(
-                    queue, wanted - taken, idle=taken == 0 and not self._shift.full
-                )
+                taken += await self._claim_from(queue, wanted - taken, idle=word and taken == 0)
+            self._left_word = word and taken == 0
         return taken
 
     async def _claim_from(self, queue: str, wanted: int, *, idle: bool) -> int:
         shift = self._shift
         suspect = not shift.holds_suspect
         self._unanswered = queue
-        claim = await shift.store.claim(queue, shift.worker, self._number, wanted, suspect=suspect, idle=idle)
+        while (claim := await self._ask(queue, wanted, suspect=suspect, idle=idle)) is None:
+            await Heartbeat(shift, queue).beat()  # the lease ran out: prolongs it, or ends the shift
         self._unanswered = None
         number, self._number = self._number, self._number + 1
-        if claim is None:  # the lease has run out: the heartbeat prolongs it or ends the shift
-            await Heartbeat(shift, queue).beat()
-            return 0
         self._take(queue, claim, number)
         return len(claim.jobs)
+
+    async def _ask(self, queue: str, wanted: int, *, suspect: bool, idle: bool) -> Claim | None:
+        claim, worker = self._shift.store.claim, self._shift.worker
+        return await claim(queue, worker, self._number, wanted, suspect=suspect, idle=idle)
 
     def _take(self, queue: str, claim: Claim, number: int) -> None:
         shift = self._shift

@@ -1,0 +1,33 @@
+"""The API for a server that is started by others.
+
+    PENSTOCK_APP=shop.jobs:images hypercorn -k trio penstock.deploy.asgi:app
+
+The settings are those of `penstock api`, from its environment variables; importing this module reads them.
+Binding, signals and worker processes are the server's business.
+"""
+
+from penstock.deploy.api import api
+from penstock.deploy.application import load_application
+from penstock.deploy.composition import Parts
+from penstock.deploy.settings import settings_of
+from penstock.telemetry.asgi import TelemetryMiddleware
+
+
+def create_asgi() -> TelemetryMiddleware:
+    """The API with telemetry's middleware around it; opened and closed by the ASGI lifespan.
+
+    Raises `ConfigurationError`, and click's `UsageError` for an environment variable out of its range.
+    """
+    settings = settings_of(api.make_context("penstock api", []).params)
+    parts = Parts(settings, load_application(settings.app), role="api")
+    app, served = parts.api(lambda: True, enter_client=True)
+
+    async def watch() -> None:
+        app.nursery.start_soon(parts.watch_store)
+
+    app.before_serving(watch)
+    app.after_serving(parts.aclose)
+    return served
+
+
+app = create_asgi()

@@ -1,0 +1,104 @@
+"""The wiring: settings become a store, a client, a worker and an API that report to one telemetry.
+
+The only place that knows all parts by name; commands choose which of them to run.
+"""
+
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import trio
+from quart_trio import QuartTrio
+
+from penstock.deploy.probes import create_probes
+from penstock.deploy.settings import Settings
+from penstock.engine.client import Client
+from penstock.engine.redis_store import RedisStore
+from penstock.engine.registry import Registry
+from penstock.engine.supervision import Supervisor
+from penstock.engine.transport import Address, Redis
+from penstock.engine.worker import Worker
+from penstock.engine.worker_settings import WorkerSettings
+from penstock.http import create_app
+from penstock.telemetry import Telemetry, TelemetrySettings
+from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
+
+Ready = Callable[[], bool]
+
+_LOOK = 2.0
+"""Seconds between looks at a store that answers; how soon an idle API says in its log that Redis is gone."""
+
+
+class Parts:
+    """One process's parts, sharing one connection and one telemetry."""
+
+    def __init__(self, settings: Settings, registry: Registry, role: str) -> None:
+        """Make them; nothing is connected yet, so Redis may be away.
+
+        `role` is the process's name in logs and traces. Raises `ConfigurationError`.
+        """
+        self.settings = settings
+        self.registry = registry
+        self.redis = Redis(Address.parse(settings.redis))
+        self.store = RedisStore(self.redis)
+        self.telemetry = Telemetry.start(
+            TelemetrySettings(
+                service_name=f"penstock-{role}",
+                log_level=settings.log_level,
+                log_format=settings.log_format,
+                otlp_endpoint=settings.otlp_endpoint,
+                spans_file=None if settings.spans_file is None else str(settings.spans_file),
+            )
+        )
+        self.client = Client(self.store, self.telemetry.seams())
+        self._metrics = self.telemetry.metrics_endpoint(self.store)
+
+    def api(self, ready: Ready, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
+        """The API, and the same with telemetry's middleware around it, which is what is served."""
+        app = create_app(
+            self.client, self.registry, metrics=self._metrics, ready=ready, enter_client=enter_client
+        )
+        return app, self.telemetry.middleware(cast(ASGIApp, app))
+
+    def probes(self, ready: Ready) -> QuartTrio:
+        """What a worker serves: liveness, readiness, metrics."""
+        return create_probes(self.client, ready=ready, metrics=self._metrics)
+
+    def worker(self) -> Worker:
+        """A worker of the queues that the settings name, or of all that the registry's jobs name."""
+        settings = self.settings
+        return Worker(
+            self.store,
+            self.registry,
+            settings.queues,
+            WorkerSettings(concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace),
+            self.telemetry.seams(),
+        )
+
+    async def watch_store(self) -> None:
+        """Have it logged when the store goes away and when it is back, also while nobody asks."""
+
+        async def look() -> None:
+            while True:
+                await self.store.ping()
+                await trio.sleep(_LOOK)
+
+        await Supervisor(self.store, self.client.seams.observers, random.Random()).keep("api", look)
+
+    async def aclose(self) -> None:
+        """Close the connection and write out what telemetry holds; bounded."""
+        await self.redis.aclose()
+        await self.telemetry.aclose()
+
+
+@asynccontextmanager
+async def compose(settings: Settings, registry: Registry, *, role: str) -> AsyncGenerator[Parts]:
+    """The parts, the client open; closed at the block's end, also when it is cancelled."""
+    parts = Parts(settings, registry, role)
+    try:
+        async with parts.client:
+            yield parts
+    finally:
+        with trio.CancelScope(shield=True):  # bounded by what it closes: at most telemetry's own timeouts
+            await parts.aclose()

@@ -1,0 +1,82 @@
+"""`penstock dev`: everything in one process, for one developer."""
+
+import json
+from functools import partial
+
+import click
+import msgspec
+import trio
+from rich.console import Console
+from rich.markup import escape
+
+from penstock.deploy.api import serve_api
+from penstock.deploy.application import load_application
+from penstock.deploy.embedded import EmbeddedServer
+from penstock.deploy.settings import (
+    DEFAULT_API,
+    Settings,
+    app_argument,
+    bind_option,
+    server_options,
+    takes,
+    telemetry_options,
+    worker_options,
+)
+from penstock.deploy.shutdown import drain_on_signal
+from penstock.engine.registry import Registry
+
+
+@click.command(short_help="Everything in one process: server, API and worker.")
+@takes(app_argument(), bind_option, *server_options, *worker_options, *telemetry_options)
+def dev(settings: Settings) -> None:
+    """Run an embedded Valkey, the API and a worker in one process; jobs are kept in .penstock/.
+
+    Ctrl-C drains: running jobs get --grace seconds; what waits is still there at the next start. A second
+    Ctrl-C stops at once.
+
+    \b
+    Examples:
+      penstock dev examples.codeindex:index
+      penstock dev shop.jobs:images --bind 127.0.0.1:9000 --data /var/tmp/shop
+    """
+    trio.run(_run, settings, load_application(settings.app))
+
+
+async def _run(settings: Settings, registry: Registry) -> None:
+    from penstock.deploy.composition import compose
+
+    server = EmbeddedServer.open(settings.data / "valkey", executable=settings.redis_server)
+    async with server as embedded:
+        settings = msgspec.structs.replace(settings, redis=embedded.url)
+        async with compose(settings, registry, role="dev") as parts, trio.open_nursery() as nursery:
+            worker, drain = parts.worker(), trio.Event()
+
+            def drain_both() -> None:
+                drain.set()
+                worker.drain()
+
+            await nursery.start(drain_on_signal, drain_both)
+            async with trio.open_nursery() as working:
+                url = await working.start(partial(serve_api, parts, drain))
+                working.start_soon(worker.run)
+                _welcome(url, embedded, registry)
+            nursery.cancel_scope.cancel()
+
+
+def _welcome(url: str, embedded: EmbeddedServer, registry: Registry) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("\n[bold]Penstock[/] is up. Ctrl-C stops it and keeps the jobs.\n")
+    for name, place in (("API", url), ("Valkey", embedded.url), ("data", embedded.folder)):
+        console.print(f"  [dim]{name:<8}[/]{escape(str(place))}")
+    job = next(iter(registry), None)
+    if job is None:
+        return
+    needed = [text.partition(":")[0] for text in job.signature.describe() if " = " not in text]
+    body = json.dumps({"job": job.name, "args": dict.fromkeys(needed, "...")})
+    words = " ".join(["penstock submit", job.name, *(f"{name}=..." for name in needed)])
+    console.print("\n  Submit a job, from a shell or over HTTP:")
+    console.print(
+        escape(f"    {words} --wait" + (f" --api {url}" if url != DEFAULT_API else "")), style="cyan"
+    )
+    console.print(escape(f"    curl {url}/v1/jobs --json '{body}'"), style="cyan")
+    console.print()

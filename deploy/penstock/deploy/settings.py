@@ -1,0 +1,179 @@
+"""Every setting: its option, its environment variable, its default and what it means, each said once.
+
+The environment is read here and nowhere else (by click, on behalf of the options below), beside the
+`OTEL_*` variables, which belong to OpenTelemetry and are read by `penstock.telemetry`.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import click
+import msgspec
+
+from penstock.engine.errors import InvalidRequest
+from penstock.engine.names import check_queue
+
+# The front end's default and telemetry's formats, said again so that --help need not import them.
+DEFAULT_BIND = "127.0.0.1:8181"
+LogFormat = Literal["auto", "console", "json"]
+
+DEFAULT_API = f"http://{DEFAULT_BIND}"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process was told. What a command has no option for keeps its default."""
+
+    app: str = ""
+    redis: str = "redis://127.0.0.1:6379/0"
+    redis_server: str | None = None
+    data: Path = Path(".penstock")
+    bind: str = DEFAULT_BIND
+    allow_insecure: bool = False
+    metrics_bind: str | None = None
+    queues: tuple[str, ...] | None = None
+    concurrency: int = 64
+    lease: float = 15.0  # seconds
+    grace: float = 25.0  # seconds
+    log_level: str = "info"
+    log_format: LogFormat = "auto"
+    otlp_endpoint: str | None = None
+    spans_file: Path | None = None
+
+
+class _Queues(click.ParamType[tuple[str, ...]]):
+    name = "queues"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        try:
+            return tuple(check_queue(name.strip()) for name in value.split(","))
+        except InvalidRequest as error:
+            self.fail(str(error), param, ctx)
+
+
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+
+
+def setting(name: str, meaning: str, **more: Any) -> Callable[[Command], Command]:
+    """The option of one field of `Settings`, with its environment variable."""
+    default = _DEFAULTS[name]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        default=default,
+        show_default=default is not None,
+        envvar=f"PENSTOCK_{name.upper()}",
+        show_envvar=True,
+        help=meaning,
+        **more,
+    )
+
+
+DEBUG = "penstock.debug"
+"""Stands in a click context's `meta` once somebody asked for tracebacks."""
+
+
+def _note_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[DEBUG] = True
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    envvar="PENSTOCK_DEBUG",
+    show_envvar=True,
+    expose_value=False,
+    callback=_note_debug,
+    help="Show the traceback behind an error message.",
+)
+
+
+def app_argument(*, required: bool = True) -> Callable[[Command], Command]:
+    """The APP that most commands begin with."""
+    return click.argument(
+        "app",
+        envvar="PENSTOCK_APP",
+        required=required,
+        help="Your application, as package.module:attribute.  [env var: PENSTOCK_APP]",
+    )
+
+
+redis_option = setting(
+    "redis", "Where Redis or Valkey is: redis://, rediss:// (TLS) or unix://.", metavar="URL"
+)
+server_options = (
+    setting("data", "Folder that keeps the jobs from one run to the next.", type=click.Path(path_type=Path)),
+    setting("redis_server", "Run this valkey-server or redis-server, not the built-in one.", metavar="PATH"),
+)
+bind_option = setting("bind", "Where the API listens; port 0 takes a free one.", metavar="HOST:PORT")
+insecure_option = setting(
+    "allow_insecure", "Let the API listen where others reach it, though it knows no tokens yet.", is_flag=True
+)
+metrics_bind_option = setting(
+    "metrics_bind", "Serve /metrics, /healthz and /readyz here; nowhere unless given.", metavar="HOST:PORT"
+)
+worker_options = (
+    setting(
+        "queues",
+        "Take jobs of these queues only; else of all that APP's jobs name.",
+        type=_Queues(),
+        metavar="A,B",
+    ),
+    setting("concurrency", "Jobs that run at once.", type=click.IntRange(1, 10_000), metavar="N"),
+    setting(
+        "lease",
+        "Seconds after a worker's death until others take over its jobs.",
+        type=click.FloatRange(1, 3600),
+        metavar="SECONDS",
+    ),
+    setting(
+        "grace",
+        "Seconds that running jobs get to finish when draining, before they go back to the queue.",
+        type=click.FloatRange(0, 86_400),
+        metavar="SECONDS",
+    ),
+)
+telemetry_options = (
+    setting(
+        "log_level", "Least level that is logged.", type=click.Choice(["debug", "info", "warning", "error"])
+    ),
+    setting(
+        "log_format",
+        "Form of log lines; auto is console on a terminal, json elsewhere.",
+        type=click.Choice(get_args(LogFormat)),
+    ),
+    setting(
+        "otlp_endpoint",
+        "Export spans to this OTLP/HTTP collector; OTEL_EXPORTER_OTLP_ENDPOINT does the same.",
+        metavar="URL",
+    ),
+    setting(
+        "spans_file", "Append finished spans to this file as JSON lines.", type=click.Path(path_type=Path)
+    ),
+)
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings that a command's parameters, as click has read them, amount to."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def takes(*options: Callable[[Any], Any]) -> Callable[[Callable[[Settings], None]], Callable[..., None]]:
+    """Give a command these options and `--debug`; its function gets them as one `Settings`."""
+
+    def decorate(function: Callable[[Settings], None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            function(settings_of(given))
+
+        for option in (debug_option, *reversed(options)):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,145 @@
+"""`penstock submit`: one job, over HTTP or straight into Redis."""
+
+import json
+import sys
+from functools import partial
+from typing import Any
+
+import click
+import msgspec
+import trio
+
+from penstock.deploy.application import load_application
+from penstock.deploy.http_client import HttpClient
+from penstock.deploy.settings import DEFAULT_API, Settings, debug_option, redis_option
+from penstock.engine.job import Job, JobState
+from penstock.engine.module import Options
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asked for, before anybody has checked it."""
+
+    job: str
+    args: dict[str, Any]
+    queue: str | None = None
+    priority: int | None = None
+    delay: float = 0.0
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it; `ended` once it was waited for."""
+
+    id: str
+    state: str
+    trace_id: str | None = None
+    ended: "End | None" = None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended, as the API tells it and as `Job` does."""
+
+    state: JobState
+    result: Any = None
+    error: Any = None
+
+
+@click.command(short_help="Submit one job.")
+@click.argument("job", help="The job's full name, like images.thumbnail.")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[KEY=VALUE]...",
+    help="Its arguments; a VALUE is read as JSON where it is JSON, else as text.",
+)
+@click.option(
+    "--api",
+    envvar="PENSTOCK_API",
+    default=DEFAULT_API,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="Submit over HTTP to this API.",
+)
+@click.option(
+    "--app",
+    envvar="PENSTOCK_APP",
+    show_envvar=True,
+    metavar="APP",
+    help="Submit straight into Redis, arguments checked against this application.",
+)
+@redis_option
+@click.option("--queue", metavar="NAME", help="Another queue than the job's own.")
+@click.option("--priority", type=click.IntRange(0, 9), help="0 (last) to 9 (first).")
+@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Start it that much later.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for its end and show the result; exit 1 unless it succeeded."
+)
+@debug_option
+def submit(
+    arguments: tuple[str, ...], api: str, app: str | None, redis: str, wait: bool, **options: Any
+) -> None:
+    """Submit one job and print its id, state and trace id.
+
+    \b
+    Examples:
+      penstock submit images.thumbnail path=cat.png width=320
+      penstock submit images.thumbnail path=cat.png --wait
+      penstock submit reports.build 'filters={"year": 2026}' --delay 60
+      penstock submit images.thumbnail path=cat.png --app shop.jobs:images --redis redis://10.0.0.5
+    """
+    submission = Submission(args=dict(map(_argument, arguments)), **options)
+    if app is None:
+        answer = _over_http(HttpClient(api), submission, wait=wait)
+    else:
+        answer = trio.run(partial(_directly, Settings(app=app, redis=redis), submission, wait=wait))
+    _show(answer)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.UsageError(f"{text!r} is no argument for a job: expected key=value.")
+    try:
+        return key, msgspec.json.decode(value.encode())
+    except msgspec.DecodeError:
+        return key, value
+
+
+def _over_http(api: HttpClient, submission: Submission, *, wait: bool) -> Answer:
+    asked = {name: value for name, value in msgspec.to_builtins(submission).items() if value is not None}
+    answer = api.call("POST", "/v1/jobs", Answer, asked)
+    ended = None
+    while wait and not (ended and ended.state.final):  # the API answers each wait after a minute at most
+        ended = api.call("GET", f"/v1/jobs/{answer.id}/wait?timeout=30", End)
+    return msgspec.structs.replace(answer, ended=ended)
+
+
+async def _directly(settings: Settings, submission: Submission, *, wait: bool) -> Answer:
+    from penstock.deploy.composition import compose
+
+    options = Options(queue=submission.queue, priority=submission.priority, delay=submission.delay)
+    registry = load_application(settings.app)
+    request = registry.request(submission.job, msgspec.json.encode(submission.args), options)
+    async with compose(settings, registry, role="submit") as parts:
+        [receipt] = await parts.client.submit_many([request])
+        ended = _end(await parts.client.wait(receipt.id)) if wait else None
+    return Answer(id=receipt.id, state=receipt.state, trace_id=receipt.trace_id, ended=ended)
+
+
+def _end(job: Job) -> End:
+    error = job.error and {"type": job.error.type, "message": job.error.message}
+    return End(state=job.state, result=job.result, error=error)
+
+
+def _show(answer: Answer) -> None:
+    click.echo(f"id        {answer.id}")
+    click.echo(f"state     {answer.ended.state if answer.ended else answer.state}")
+    click.echo(f"trace id  {answer.trace_id or '-'}")
+    if answer.ended is None:
+        return
+    if answer.ended.state is JobState.SUCCEEDED:
+        click.echo(f"result    {json.dumps(answer.ended.result)}")
+        return
+    error = answer.ended.error or {}
+    click.echo(f"error     {error.get('type', '-')}: {error.get('message', '-')}")
+    sys.exit(1)

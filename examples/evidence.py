@@ -1,0 +1,58 @@
+"""What the processes have left behind about one job: its spans and its log lines."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from examples.running import Server
+from penstock.engine import Job
+
+
+@dataclass
+class Span:
+    """One bar of a waterfall."""
+
+    name: str
+    process: str
+    depth: int
+    start: int
+    """Nanoseconds since the epoch, as `end`."""
+    end: int
+
+
+def trace_of(job: Job, servers: list[Server]) -> list[Span]:
+    """The job's spans, parents first.
+
+    A batch is one trace with all its jobs in it; this is the path from the request to this job.
+    """
+    spans = {
+        span["span_id"]: span | {"process": server.name}
+        for server in servers
+        for span in map(json.loads, server.spans.read_text().splitlines())
+        if span["trace_id"] == job.trace_id
+    }
+    own = [span for span in spans.values() if span["attributes"].get("messaging.message.id") == job.id]
+    above: list[dict[str, Any]] = []
+    parent = spans.get(own[0]["parent_id"]) if own else None
+    while parent is not None:
+        above.insert(0, parent)
+        parent = spans.get(parent["parent_id"])
+    own.sort(key=lambda span: span["start"])
+    return [
+        Span(span["name"], span["process"], depth, span["start"], span["end"])
+        for depth, span in [*enumerate(above), *((len(above), span) for span in own)]
+    ]
+
+
+def lines_of(job: Job, servers: list[Server]) -> list[tuple[str, dict[str, Any]]]:
+    """What the processes logged in the job's trace, each with the process's name; by time.
+
+    Lines of the batch's other jobs are left out.
+    """
+    found = [
+        (server.name, line)
+        for server in servers
+        for line in server.log_lines()
+        if line.get("trace_id") == job.trace_id and line.get("job_id", job.id) == job.id
+    ]
+    return sorted(found, key=lambda pair: pair[1]["timestamp"])
