@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -16,6 +16,20 @@ from penstock.engine.signature import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class JobDecorator(Protocol):
+    """What `@module.job(...)` gives: it keeps the types of arguments and result."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /
+    ) -> "JobDefinition[P, R]": ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> "JobDefinition[P, R]": ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        """Declare `function` as a job."""
+        ...
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +156,7 @@ class Module:
         retries: int = 3,
         backoff: Backoff = ...,
         result_ttl: float = RESULT_TTL,
-    ) -> "_Decorator": ...
+    ) -> JobDecorator: ...
     def job(
         self,
         function: Callable[..., Any] | None = None,
@@ -187,16 +201,3 @@ class Module:
             raise ConfigurationError(f"job {name}: its first parameter must be `ctx: JobContext`")
         self.jobs[name] = definition
         return definition
-
-
-class _Decorator:
-    """Types only: what `@module.job(...)` returns."""
-
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /
-    ) -> JobDefinition[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> JobDefinition[P, R]: ...
-    def __call__(self, function: Callable[..., Any], /) -> Any:
-        raise NotImplementedError
