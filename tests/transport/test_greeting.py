@@ -38,7 +38,7 @@ async def test_the_address_chooses_the_database_and_the_name(valkey: ValkeyServe
     assert isinstance(info, bytes)
     assert b" db=7 " in info
     assert b" name=me " in info
-    assert b" lib-name=penstock " in info
+    assert b" lib-name=penstock " in info or b" lib-name=" not in info  # Redis 7.0 has no such field
     await connection.aclose()
 
 
