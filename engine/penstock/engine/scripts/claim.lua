@@ -31,6 +31,23 @@ if tonumber(number) <= (tonumber(redis.call('HGET', CLAIMS, worker)) or 0) then
   return { now, next_due(), ready_left(), answer }
 end
 
+-- Sends lanes that were served to the end of their rotation.
+local function rotate(best, lanes)
+  local turn = redis.call('HINCRBY', COUNTS, 'turn', #lanes) - #lanes
+  local scores = {}
+  for i, lane in ipairs(lanes) do
+    scores[#scores + 1] = best * 1e12 + turn + i
+    scores[#scores + 1] = lane
+  end
+  redis.call('ZADD', LANES, unpack(scores))
+end
+
+local function all_empty(lanes)
+  local keys = {}
+  for i, lane in ipairs(lanes) do keys[i] = lane_key(lane) end
+  return redis.call('EXISTS', unpack(keys)) == 0
+end
+
 -- One visit to the lanes of the best priority, an equal share from each; true while lanes were found.
 local function visit(popped, count)
   local lanes = redis.call('ZRANGE', LANES, 0, math.max(count, 2) - 1, 'WITHSCORES')
@@ -41,21 +58,16 @@ local function visit(popped, count)
   local emptied, served = {}, {}
   for i = 1, peers do
     if count == 0 then break end
-    local asked = math.min(share, count)
-    local got = redis.call('LPOP', lane_key(lanes[2 * i - 1]), asked) or {}
+    local lane, asked = lanes[2 * i - 1], math.min(share, count)
+    local got = redis.call('LPOP', lane_key(lane), asked) or {}
     for _, job in ipairs(got) do popped[#popped + 1] = job end
     count = count - #got
-    if #got < asked then emptied[#emptied + 1] = lanes[2 * i - 1] else served[#served + 1] = lanes[2 * i - 1] end
+    table.insert(#got < asked and emptied or served, lane)
   end
   if #emptied > 0 then redis.call('ZREM', LANES, unpack(emptied)) end
   if #served > 0 and peers > 1 then
-    local turn = redis.call('HINCRBY', COUNTS, 'turn', #served) - #served
-    local scores = {}
-    for i, lane in ipairs(served) do
-      scores[#scores + 1] = best * 1e12 + turn + i
-      scores[#scores + 1] = lane
-    end
-    redis.call('ZADD', LANES, unpack(scores))
+    -- Where every lane held just what was taken from it, nobody need come back to find that out.
+    if all_empty(served) then redis.call('ZREM', LANES, unpack(served)) else rotate(best, served) end
   end
   return true
 end

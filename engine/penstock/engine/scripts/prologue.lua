@@ -80,6 +80,14 @@ local function next_due()
   return tonumber(redis.call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')[2]) or -1
 end
 
+-- Adds {due, job, …} to the timetable; true if one of them is due before all that were there.
+local function schedule(pairs_of_due_and_job)
+  if #pairs_of_due_and_job == 0 then return false end
+  local before = next_due()
+  redis.call('ZADD', SCHEDULED, unpack(pairs_of_due_and_job))
+  return next_due() ~= before
+end
+
 local function alive(worker)
   local lease = redis.call('ZSCORE', WORKERS, worker)
   return lease and tonumber(lease) > now

@@ -10,7 +10,6 @@ local running = running_key(worker)
 local held, records = redis.call('HMGET', running, unpack(jobs)), records_of(jobs)
 if redis.call('ZSCORE', REVOKED, worker) then held = {} end
 local seen = {}
-local before = next_due()
 local results, released, events, scheduled, ready = {}, {}, {}, {}, 0
 
 local function apply(job, record, h, i)
@@ -56,8 +55,8 @@ if #released > 0 then
   redis.call('HDEL', running, unpack(released))
   redis.call('HDEL', CANCELS, unpack(released))
 end
-if #scheduled > 0 then redis.call('ZADD', SCHEDULED, unpack(scheduled)) end
+local sooner = schedule(scheduled)
 if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', ready) end
 publish(events)
-if ready > 0 or (#scheduled > 0 and next_due() ~= before) then wake() end
+if ready > 0 or sooner then wake() end
 return results

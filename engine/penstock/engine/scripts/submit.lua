@@ -7,7 +7,6 @@ local jobs = {}
 for i = 1, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
 
 local existing = records_of(jobs)
-local before = next_due()
 local results, stored, lanes, scheduled, ready = {}, {}, {}, {}, 0
 local seen = {}
 
@@ -63,7 +62,7 @@ if #stored > 0 then redis.call('MSET', unpack(stored)) end
 for lane, members in pairs(lanes) do
   if redis.call('RPUSH', lane_key(lane), unpack(members)) == #members then open_lane(lane, members.priority) end
 end
-if #scheduled > 0 then redis.call('ZADD', SCHEDULED, unpack(scheduled)) end
+local sooner = schedule(scheduled)
 if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', ready) end
-if ready > 0 or (#scheduled > 0 and next_due() ~= before) then wake() end
+if ready > 0 or sooner then wake() end
 return results
