@@ -23,6 +23,9 @@ from penstock.engine.store import Cancellation, NewJob, Store, Submitted
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LOOK_AGAIN = 30.0
+"""Seconds after which a waiter looks unasked: a tail that fell behind the stream's bound misses endings."""
+
 
 class Client:
     """The submitting side of a store.
@@ -149,12 +152,15 @@ class Client:
         job: Job | None = None
         with anyio.move_on_after(timeout):
             while True:
+                if endings.refused is not None:
+                    raise endings.refused
                 event = endings.watch(suffix)
                 try:
                     job = await self._look(queue, suffix)
                     if job.state.final:
                         return job
-                    await event.wait()
+                    with anyio.move_on_after(LOOK_AGAIN):
+                        await event.wait()
                 finally:
                     endings.unwatch(suffix, event)
         return job if job is not None else await self._look(queue, suffix)

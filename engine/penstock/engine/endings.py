@@ -4,7 +4,7 @@ import random
 
 import anyio
 
-from penstock.engine.errors import StoreUnavailable
+from penstock.engine.errors import StoreRefused, StoreUnavailable
 from penstock.engine.retry import Backoff
 from penstock.engine.store import Store
 
@@ -19,6 +19,8 @@ class Endings:
         self._queue = queue
         self._waiters: dict[str, set[anyio.Event]] = {}
         self._rng = random.Random()
+        self.refused: StoreRefused | None = None
+        """Why nothing will ever be heard: every waiter raises it."""
 
     async def run(self) -> None:
         """Wake those whose job has ended, and everybody each time the tail stands anew: look again then."""
@@ -27,13 +29,16 @@ class Endings:
             try:
                 async with self._store.endings(self._queue) as endings:
                     failures = 0
-                    for suffix in tuple(self._waiters):
-                        self._wake(suffix)
+                    self._wake_all()
                     async for ended in endings:
                         self._wake(ended.suffix)
             except StoreUnavailable:
                 failures += 1
                 await anyio.sleep(BACKOFF.delay(failures, self._rng))
+            except StoreRefused as error:
+                self.refused = error
+                self._wake_all()
+                return
 
     def watch(self, suffix: str) -> anyio.Event:
         """An event that is set when it is time to look at the job; `unwatch` it."""
@@ -48,6 +53,10 @@ class Endings:
             waiters.discard(event)
             if not waiters:
                 del self._waiters[suffix]
+
+    def _wake_all(self) -> None:
+        for suffix in tuple(self._waiters):
+            self._wake(suffix)
 
     def _wake(self, suffix: str) -> None:
         for event in self._waiters.pop(suffix, ()):

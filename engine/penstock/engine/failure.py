@@ -13,7 +13,12 @@ def describe_failure(error: BaseException) -> JobError:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(error))
-    return JobError(name, _message(error), text[-MAX_TRACEBACK:])
+    return JobError(name, _storable(_message(error)), _storable(text)[-MAX_TRACEBACK:])
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, as in file names, are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _message(error: BaseException) -> str:

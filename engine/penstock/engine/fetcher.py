@@ -1,7 +1,5 @@
 """The fetcher: claims what free consumers can start at once, plus a prefetch bounded by time."""
 
-import math
-
 import trio
 
 from penstock.engine.heartbeat import Heartbeat
@@ -62,6 +60,12 @@ class Fetcher:
                 await self._wait_for_room()
             # else a consumer came free while the claim was under way: look again, and leave word this time
 
+    async def give_up(self) -> None:
+        """Give back what a claim has taken whose answer nobody waits for any more."""
+        if self._unanswered is not None:
+            await self._shift.store.return_claim(self._unanswered, self._shift.worker, self._number)
+            self._unanswered = None
+
     def _wanted(self) -> int:
         shift, prefetch = self._shift, self._prefetch()
         if len(shift.buffer) > prefetch // 2 or len(shift.settler) > shift.buffer.capacity:
@@ -75,7 +79,7 @@ class Fetcher:
     async def _wait_for_room(self) -> None:
         """Until a consumer has made room; jobs that waited too long meanwhile are given back."""
         shift = self._shift
-        with trio.move_on_after(PREFETCH_SECONDS if shift.buffer else math.inf):
+        with trio.move_on_after(PREFETCH_SECONDS if shift.buffer else MAX_IDLE):
             await shift.wait_for_room(self._prefetch() // 2)
             return
         oldest = shift.buffer.oldest
@@ -125,5 +129,7 @@ class Fetcher:
         for claimed in claim.jobs:
             shift.take(Held(queue, claimed, number, claim.now, now))
         shift.answered[queue] = number
+        if shift.draining:  # before a consumer sees them: nothing starts any more
+            shift.give_back_buffered("drain")
         if claim.next_due is not None:
             shift.agenda[queue].note((claim.next_due - claim.now) / 1000)

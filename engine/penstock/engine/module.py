@@ -9,7 +9,7 @@ import msgspec
 from penstock.engine.context import JobContext
 from penstock.engine.errors import ConfigurationError, InvalidRequest
 from penstock.engine.limits import MAX_DELAY, MAX_KEY, RESULT_TTL
-from penstock.engine.names import JOB_NAME, check_priority, check_queue, check_tenant
+from penstock.engine.names import JOB_NAME, check_priority, check_queue, check_tenant, check_text
 from penstock.engine.request import Request
 from penstock.engine.retry import Backoff
 from penstock.engine.signature import Signature
@@ -72,9 +72,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.run_at is not None and not 0 <= self.run_at < 1e11:  # year 5138: surely milliseconds
             raise _out_of_range("run_at", self.run_at, "seconds since the epoch")
         for field in ("unique_key", "idempotency_key", "user"):
-            key: str | None = getattr(self, field)
-            if key is not None and not 0 < len(key) <= MAX_KEY:
-                raise _out_of_range(field, f"{len(key)} characters", f"1 to {MAX_KEY} characters")
+            text: str | None = getattr(self, field)
+            if text is not None:
+                check_text(field, text, MAX_KEY)
 
 
 def _out_of_range(field: str, value: object, expected: str) -> InvalidRequest:
@@ -192,9 +192,10 @@ class Module:
             check_priority(policy.priority)
         except InvalidRequest as error:
             raise ConfigurationError(f"job {name}: {error}") from error
-        if not (policy.timeout > 0 and policy.retries >= 0 and policy.result_ttl > 0):
+        if not (policy.timeout > 0 and policy.retries >= 0 and 0.001 <= policy.result_ttl <= MAX_DELAY):
             raise ConfigurationError(
-                f"job {name}: timeout and result_ttl must be positive, retries not negative"
+                f"job {name}: expected a positive timeout, no negative retries, and a result_ttl of 0.001 to "
+                f"{MAX_DELAY:.0f} seconds"
             )
         definition: JobDefinition[..., Any] = JobDefinition(name, function, policy)
         if not definition.signature.takes_context:

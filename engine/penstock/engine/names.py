@@ -33,11 +33,17 @@ def check_queue(queue: str) -> str:
 
 def check_tenant(tenant: str | None) -> str | None:
     """Return `tenant` if it may be stored; any text of 1 to 128 characters may."""
-    if tenant is not None and not 0 < len(tenant) <= MAX_TENANT:
-        raise InvalidRequest(
-            f"a tenant has 1 to {MAX_TENANT} characters, this one {len(tenant)}", field="tenant"
-        )
+    if tenant is not None:
+        check_text("tenant", tenant, MAX_TENANT)
     return tenant
+
+
+def check_text(field: str, text: str, most: int) -> None:
+    """Raise `InvalidRequest` unless `text` has 1 to `most` characters and is Unicode that can be written."""
+    if not 0 < len(text) <= most:
+        raise InvalidRequest(f"{field} has {len(text)} characters: expected 1 to {most}", field=field)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(f"{field} holds half a surrogate pair, which is no character", field=field)
 
 
 def check_priority(priority: int) -> int:

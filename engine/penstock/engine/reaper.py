@@ -15,6 +15,10 @@ MAX_WAIT = 1.0
 """Seconds between looks: what a takeover may take beyond the lease."""
 
 
+MAX_PATIENCE = 3
+"""Leases that its patience may last when the connection is made anew again and again."""
+
+
 class Reaper:
     """One queue's reaper.
 
@@ -29,13 +33,14 @@ class Reaper:
     async def run(self) -> None:
         """Reap until cancelled."""
         shift, lease = self._shift, self._shift.settings.lease
-        epoch, looked = shift.store.epoch, trio.current_time()
-        patient_until = looked + lease
+        epoch, began = shift.store.epoch, trio.current_time()
+        looked, patient_until = began, began + lease
         while True:
             await trio.sleep(min(MAX_WAIT, lease / 3) * random.uniform(0.5, 1.0))
             now = trio.current_time()
             if shift.store.epoch != epoch or now - looked > lease:
-                epoch, patient_until = shift.store.epoch, now + lease
+                began = now if now >= patient_until else began
+                epoch, patient_until = shift.store.epoch, min(now + lease, began + MAX_PATIENCE * lease)
             looked = now
             if now >= patient_until:
                 await self._reap()

@@ -4,11 +4,11 @@ What the scripts do stands in scripts/*.lua, what the methods promise in store.p
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 from penstock.engine import keys, scripts
-from penstock.engine.errors import LeaseLost
+from penstock.engine.errors import LeaseLost, StoreFull
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
 from penstock.engine.record import Record, describe, parse_record
@@ -118,7 +118,8 @@ class RedisStore:
     # --- for workers --------------------------------------------------------------------
 
     async def join(self, queue: str, worker: str, lease: int) -> None:
-        await self._remember(queue)
+        with suppress(StoreFull):  # a full server needs workers; the next join or submission lists the queue
+            await self._remember(queue)
         if await self._call("join", queue, worker, lease) == 0:
             raise LeaseLost(f"the lease of {worker} on queue {queue} has ended; join under a new id")
 

@@ -1,6 +1,7 @@
 """Running one claimed job: decode, call, judge. A short pipeline that ends in one `Outcome`."""
 
 import inspect
+import math
 import random
 import time
 from functools import partial
@@ -31,7 +32,7 @@ from penstock.engine.outcome import (
 )
 from penstock.engine.record import VERSION, Body, Header, Record, decode_body, parse_record
 from penstock.engine.registry import Registry
-from penstock.engine.seams import Seams
+from penstock.engine.seams import Guarded, Seams
 from penstock.engine.signature import encode_result
 
 
@@ -49,12 +50,11 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
 class Runner:
     """Runs jobs of one registry under a worker's name."""
 
-    def __init__(
-        self, registry: Registry, seams: Seams, *, threads: int, rng: random.Random | None = None
-    ) -> None:
+    def __init__(self, registry: Registry, seams: Seams, *, rng: random.Random | None = None) -> None:
         self._registry = registry
         self._seams = seams
-        self._threads = trio.CapacityLimiter(threads)
+        # Consumers bound the threads in use. One abandoned after a timeout must hold up nobody.
+        self._threads = trio.CapacityLimiter(math.inf)
         self._rng = rng if rng is not None else random.Random()
 
     async def run(self, held: Held, worker: str) -> Finished:
@@ -83,7 +83,7 @@ class Runner:
     ) -> Outcome:
         """Report the attempt around its call; every start has one finish, cancellation included."""
         emit = self._seams.observers.emit
-        with self._seams.around_attempt(attempt):
+        with Guarded(self._seams, attempt):
             emit(JobStarted(attempt))
             began = time.perf_counter()
             try:
@@ -113,8 +113,12 @@ class Runner:
             except Dead as dead:
                 return dead if dead.error else Dead(dead.reason, error=describe_failure(dead))
             except BaseException as error:
-                if not _is_failure(error):  # cancellation, KeyboardInterrupt
+                if (cancellation := _cancellation(error)) is not None:
+                    raise cancellation from None  # a cleanup that failed as well is no reason to live on
+                if not _is_failure(error):  # KeyboardInterrupt
                     raise
+                if held.reason is not None:  # the handler turned its cancellation into an error
+                    return self._stopped(held, attempt, definition, timeout)
                 return self._again(attempt, definition, error)
             finally:
                 held.scope = None
@@ -158,7 +162,15 @@ def _is_failure(error: BaseException) -> bool:
     """Whether a handler failed with it; `sys.exit()` in a handler may not stop the worker either."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_failure, error.exceptions))
-    return isinstance(error, Exception | SystemExit)
+    return not isinstance(error, trio.Cancelled | KeyboardInterrupt)
+
+
+def _cancellation(error: BaseException) -> BaseException | None:
+    """The cancellation in it, without the failures that came beside it in a group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, trio.Cancelled) else None
+    cancelled, rest = error.split(trio.Cancelled)
+    return cancelled if rest is None or _is_failure(rest) else None
 
 
 def _succeeded(attempt: Attempt, result: object) -> Outcome:

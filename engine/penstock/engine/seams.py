@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 
 from penstock.engine.attempt import Attempt
-from penstock.engine.events import Observers
+from penstock.engine.events import ObserverFailed, Observers
 from penstock.engine.request import Request
 
 Headers = Mapping[str, str]
@@ -13,7 +14,8 @@ AroundSubmit = Callable[[Sequence[Request]], AbstractContextManager[Headers]]
 AroundAttempt = Callable[[Attempt], AbstractContextManager[object]]
 """Entered in the handler's own task, threads included, and always left; then `attempt.outcome` is set.
 
-It is entered before `JobStarted` and left after `JobFinished` is emitted; it may not swallow exceptions.
+It is entered before `JobStarted` and left after `JobFinished` is emitted. It cannot swallow exceptions; its
+own are reported as `ObserverFailed`.
 """
 
 _nothing: AbstractContextManager[Headers] = nullcontext({})
@@ -25,6 +27,40 @@ def _submit_bare(_requests: Sequence[Request]) -> AbstractContextManager[Headers
 
 def _attempt_bare(_attempt: Attempt) -> AbstractContextManager[object]:
     return _nothing
+
+
+class Guarded:
+    """The scope around one attempt; if it raises, it is reported and costs nothing but itself."""
+
+    __slots__ = ("_attempt", "_scope", "_seams")
+
+    def __init__(self, seams: "Seams", attempt: Attempt) -> None:
+        self._seams = seams
+        self._attempt = attempt
+        self._scope: AbstractContextManager[object] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            scope = self._seams.around_attempt(self._attempt)
+            scope.__enter__()
+        except Exception as error:  # whatever telemetry raises may not stop a job
+            self._report(error)
+        else:
+            self._scope = scope
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._scope is None:
+            return
+        try:
+            self._scope.__exit__(kind, error, trace)
+        except Exception as raised:  # as above; what came out of the block goes on by itself
+            if raised is not error:
+                self._report(raised)
+
+    def _report(self, error: Exception) -> None:
+        self._seams.observers.emit(ObserverFailed("around_attempt", error))
 
 
 class Seams:

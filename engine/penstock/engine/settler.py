@@ -10,7 +10,7 @@ import trio
 from penstock.engine.events import JobsReleased, Settled, SettlementRefused
 from penstock.engine.held import Held
 from penstock.engine.job import JobState
-from penstock.engine.limits import DEAD_TTL, RESULT_TTL
+from penstock.engine.limits import DEAD_TTL, MAX_DELAY, RESULT_TTL
 from penstock.engine.outcome import (
     Cancelled,
     Dead,
@@ -138,7 +138,7 @@ def _state_and_delay(finished: Finished) -> tuple[JobState, float]:
         case Succeeded():
             return JobState.SUCCEEDED, kept
         case Retry():
-            delay = outcome.delay or 0.0
+            delay = min(outcome.delay or 0.0, MAX_DELAY)  # whatever a handler asked for
             return (JobState.SCHEDULED, delay) if delay > 0 else (JobState.READY, 0.0)
         case Dead():
             return JobState.DEAD, DEAD_TTL

@@ -101,8 +101,11 @@ class Shift:
                 held.stop("cancelled")
 
     def _forget(self, held: Held) -> None:
-        if self._held.pop((held.queue, held.claimed.token), None) is not None:
+        place = held.queue, held.claimed.token
+        if self._held.get(place) is held:  # a server that lost data may give a token twice
+            del self._held[place]
             self._suspects -= held.suspect
+            self._made_room()  # the fetcher may be waiting for the settler, with nothing running here
             if held.suspect:
                 self.kick()  # the next suspect may come
 

@@ -1,9 +1,10 @@
 """What a store of jobs can do: the one door to Redis, and to its stand-in in memory.
 
 Every method is one atomic step on the store's own clock, and **every method is safe to send twice**:
-repeating it after a lost reply changes nothing more and answers as the first time. Times are
-milliseconds. All methods raise `StoreUnavailable` when the store cannot be reached; cancelling a
-call leaves the step either done or not done, and calling again finds out.
+repeating it after a lost reply changes nothing more and answers as the first time (those that list what
+they did, like `release`, list nothing the second time). Times are milliseconds. All methods raise
+`StoreUnavailable` when the store cannot be reached; cancelling a call leaves the step either done or not
+done, and calling again finds out.
 
 A worker is known by an id it makes itself and never uses again; it holds one lease per queue. A claimed
 job is held under a fencing **token**, unique in its queue; whoever does not hold the token any more

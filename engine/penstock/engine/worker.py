@@ -52,11 +52,12 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(24):06x}"
         self._store = store
         self._seams = seams if seams is not None else Seams()
-        self._runner = Runner(registry, self._seams, threads=self.settings.concurrency)
+        self._runner = Runner(registry, self._seams)
         self._supervisor = Supervisor(store, self._seams.observers, random.Random())
         self._shift: Shift | None = None
         self._drain = trio.Event()
         self._stop = trio.Event()
+        self._started = False
 
     @property
     def ready(self) -> bool:
@@ -85,9 +86,11 @@ class Worker:
         while lost:
             shifts += 1
             self._shift = Shift(self._store, self.queues, f"{self.name}-{shifts}", self.settings, self._seams)
-            await self._work(self._shift, task_status if shifts == 1 else trio.TASK_STATUS_IGNORED)
+            await self._work(self._shift, task_status)
             lost = self._shift.lost and not self._drain.is_set()
         self._shift = None
+        if not self._started:  # drained before it could begin
+            task_status.started()
 
     async def _work(self, shift: Shift, task_status: trio.TaskStatus[None]) -> None:
         """One shift, from joining to leaving."""
@@ -98,7 +101,9 @@ class Worker:
                     return
                 async with trio.open_nursery() as upkeep:
                     flushed = await self._start_upkeep(upkeep, shift)
-                    task_status.started()
+                    if not self._started:
+                        self._started = True
+                        task_status.started()
                     self._seams.observers.emit(
                         WorkerStarted(shift.worker, shift.queues, self.settings.concurrency)
                     )
@@ -157,10 +162,16 @@ class Worker:
         async with trio.open_nursery() as nursery:
             for _ in range(self.settings.concurrency):
                 nursery.start_soon(keep, "consumer", partial(consume, shift, self._runner))
+            fetcher = Fetcher(shift)
             with shift.fetching:
-                await keep("fetcher", Fetcher(shift).run)
+                await keep("fetcher", fetcher.run)
+            nursery.start_soon(self._give_up, fetcher)
             shift.give_back_buffered("drain")
             shift.buffer.close()
+
+    async def _give_up(self, fetcher: Fetcher) -> None:
+        with trio.move_on_after(FLUSH_SECONDS):  # later it is the good-bye's
+            await self._supervisor.keep("fetcher", fetcher.give_up)
 
     async def _wind_down(self, shift: Shift, listening: trio.Event) -> None:
         """Wait for the order to drain, then see that the grace period ends."""

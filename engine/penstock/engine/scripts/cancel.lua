@@ -19,13 +19,16 @@ end
 
 local events = {}
 if h.state == 'ready' then
-  redis.call('HINCRBY', COUNTS, 'ready', -1) -- it stays in its line; the claim that meets it passes over
+  -- It stays in its line. The claim that meets it passes over it and sets its expiry; until then the record
+  -- must not go, or the same id, submitted again, would stand in the line twice.
+  redis.call('HINCRBY', COUNTS, 'ready', -1)
+  keep = nil
 else
   redis.call('ZREM', SCHEDULED, job)
 end
 redis.call('HDEL', CANCELS, job)
 h.state, h.ended = 'cancelled', now
 rewrite(job, record, h, nil, keep)
-ended(job, h, '', events)
+ended(job, h, events)
 publish(events)
 return { 'cancelled', 1 }

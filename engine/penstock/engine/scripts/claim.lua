@@ -79,6 +79,8 @@ local function keep(popped)
     if record and string.find(record, '^%d+ ready ') then
       ids[#ids + 1] = popped[i]
       records[#records + 1] = record
+    elseif record then
+      redis.call('PEXPIRE', job_key(popped[i]), CANCELLED_KEPT)
     end
   end
 end

@@ -12,8 +12,10 @@ for i, held in ipairs(held_by(worker)) do
   for _, word in ipairs(held) do flat[#flat + 1] = word end
 end
 if #jobs > 0 and redis.call('EXISTS', CANCELS) == 1 then
-  for i, asked in ipairs(redis.call('HMGET', CANCELS, unpack(jobs))) do
-    if asked then cancels[#cancels + 1] = jobs[i] end
-  end
+  in_slices(jobs, function(before, ...)
+    for i, asked in ipairs(redis.call('HMGET', CANCELS, ...)) do
+      if asked then cancels[#cancels + 1] = jobs[before + i] end
+    end
+  end)
 end
 return { now, flat, cancels }

@@ -17,6 +17,7 @@ local DEAD = root .. 'dead'           -- zset: job -> when it died
 local COUNTS = root .. 'counts'       -- hash: `ready` jobs; `turn` of the rotation of lanes; last `token`
 local EVENTS = root .. 'events'       -- stream: endings
 local EVENTS_KEPT = 1000              -- entries; each holds the endings of one script
+local CANCELLED_KEPT = 86400000       -- ms that a job cancelled in its line is kept once its place was met
 
 local function job_key(job) return root .. 'job:' .. job end
 local function lane_key(lane) return root .. 'ready:' .. lane end
@@ -45,10 +46,18 @@ end
 
 local function body_of(record, h) return string.sub(record, h.at, h.at + h.size - 1) end
 
+-- Calls `act` with at most 1,000 of a list's values at a time: `unpack` ends at 8,000, and a worker may hold more.
+local function in_slices(list, act)
+  for first = 1, #list, 1000 do act(first - 1, unpack(list, first, math.min(first + 999, #list))) end
+end
+
 local function records_of(jobs)
-  local keys = {}
+  local keys, records = {}, {}
   for i, job in ipairs(jobs) do keys[i] = job_key(job) end
-  return redis.call('MGET', unpack(keys))
+  in_slices(keys, function(before, ...)
+    for i, record in ipairs(redis.call('MGET', ...)) do records[before + i] = record end
+  end)
+  return records
 end
 
 -- A lane that has jobs is in LANES; one found empty is taken out by the claim that finds it so.
@@ -96,11 +105,11 @@ end
 -- Rewrites the header; the body stays, an ending is put behind it where one is given.
 local function rewrite(job, record, h, ending, keep)
   local text = format(h) .. (ending and (body_of(record, h) .. ending) or string.sub(record, h.at))
-  if keep then redis.call('SET', job_key(job), text, 'PX', keep) else redis.call('SET', job_key(job), text) end
+  if keep then redis.call('SET', job_key(job), text, 'PX', math.max(1, keep)) else redis.call('SET', job_key(job), text) end
 end
 
 -- What every ending does beside rewriting the record; `events` collects what `publish` appends.
-local function ended(job, h, ending, events)
+local function ended(job, h, events)
   if string.find(h.flags, 'u', 1, true) then
     local field = redis.call('HGET', LOCKS, job)
     if field then
@@ -109,7 +118,7 @@ local function ended(job, h, ending, events)
     end
   end
   events[#events + 1] = job
-  events[#events + 1] = h.state .. ' ' .. h.attempt .. ' ' .. h.token .. '\n' .. (#ending <= 4096 and ending or '')
+  events[#events + 1] = h.state .. ' ' .. h.attempt .. ' ' .. h.token
 end
 
 local function publish(events)
@@ -136,7 +145,7 @@ end
 -- Gives jobs back to the head of their lines in the order they are listed, no attempt consumed.
 local function give_back(worker, jobs)
   if #jobs == 0 then return jobs end
-  redis.call('HDEL', running_key(worker), unpack(jobs))
+  in_slices(jobs, function(_, ...) redis.call('HDEL', running_key(worker), ...) end)
   local records = records_of(jobs)
   local count = 0
   for i = #jobs, 1, -1 do

@@ -26,7 +26,7 @@ local function take_back(job, record)
   end
   h.state, h.ended = 'dead', now -- the token stays: a late settlement of the holder is refused
   rewrite(job, record, h, ending, keep)
-  ended(job, h, ending, events)
+  ended(job, h, events)
   bury(job, keep)
   redis.call('HDEL', CANCELS, job)
   dead[#dead + 1] = job

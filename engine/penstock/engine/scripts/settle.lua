@@ -18,7 +18,7 @@ local function apply(job, record, h, i)
   if FINAL[h.state] then
     h.ended = now
     rewrite(job, record, h, ending, delay)
-    ended(job, h, ending, events)
+    ended(job, h, events)
     if h.state == 'dead' then bury(job, delay) end
     return
   end

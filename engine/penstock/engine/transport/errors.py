@@ -24,6 +24,7 @@ _MEANING: dict[str, type[StoreError]] = {
     "CLUSTERDOWN": StoreNotReady,
     "LOADING": StoreNotReady,
     "MASTERDOWN": StoreNotReady,
+    "MISCONF": StoreNotReady,  # its disk is full or failing
     "NOREPLICAS": StoreNotReady,
     "NOSCRIPT": ScriptMissing,
     "OOM": StoreFull,
