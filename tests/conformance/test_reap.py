@@ -108,3 +108,36 @@ async def test_settled_jobs_are_not_reaped(queue: QueueUnderTest) -> None:
     reaping = await queue.crash(worker)
     assert reaping.returned == ["b"]
     assert await queue.state("a") is JobState.SUCCEEDED
+
+
+async def test_after_a_standstill_nobody_is_revoked_for_one_lease(queue: QueueUnderTest) -> None:
+    """Where nobody reaped for half a lease, those who live had no chance to beat: they get one."""
+    await queue.submit("a", "b")
+    alive, gone = await queue.worker(), await queue.worker()
+    await alive.take(1)
+    await gone.take(1)
+    await queue.reap(patience=LEASE)
+    await queue.advance(3 * LEASE)  # the store, or everybody, stood still
+    assert (await queue.reap(patience=LEASE)).revoked == []
+    assert len(await alive.beat() or {}) == 1  # prolonged, though it had run out long ago
+    for _ in range(3):
+        await queue.advance(LEASE // 3 - 1)
+        assert (await queue.reap(patience=LEASE)).revoked == []
+        await alive.beat()
+    await queue.advance(LEASE // 3)
+    assert (await queue.reap(patience=LEASE)).revoked == [gone.name]
+
+
+async def test_while_somebody_reaps_a_lease_is_revoked_when_it_runs_out(queue: QueueUnderTest) -> None:
+    """Patience costs a takeover nothing where no standstill was."""
+    worker = await queue.worker()
+    await queue.reap(patience=LEASE)
+    for _ in range(6):
+        await queue.advance(LEASE // 3)
+        await queue.reap(patience=LEASE)
+        await worker.beat()
+    for _ in range(2):
+        await queue.advance(LEASE // 3)
+        assert (await queue.reap(patience=LEASE)).revoked == []
+    await queue.advance(LEASE // 3)
+    assert (await queue.reap(patience=LEASE)).revoked == [worker.name]

@@ -43,7 +43,7 @@ class StoreHarness(Protocol):
 class MemoryHarness:
     """The executable specification."""
 
-    STAYS = ("name", "mail", "_last_token")
+    STAYS = ("name", "mail", "_last_token", "reaped", "patient_until")
 
     def __init__(self) -> None:
         self.now = START
@@ -244,10 +244,10 @@ class QueueUnderTest:
         """How many jobs became ready."""
         return (await self.store.promote(self.name, limit)).moved
 
-    async def reap(self, limit: int = 500) -> Reaping:
+    async def reap(self, limit: int = 500, patience: int = 0) -> Reaping:
         """One slice of reaping."""
         return await self.store.reap(
-            self.name, max_crashes=MAX_CRASHES, ending=BURIAL, keep=KEEP, limit=limit
+            self.name, max_crashes=MAX_CRASHES, ending=BURIAL, keep=KEEP, limit=limit, patience=patience
         )
 
     async def crash(self, *victims: Hand) -> Reaping:

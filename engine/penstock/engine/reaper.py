@@ -13,17 +13,15 @@ from penstock.engine.shift import Shift
 
 MAX_WAIT = 1.0
 """Seconds between looks: what a takeover may take beyond the lease."""
-
-
-MAX_PATIENCE = 3
-"""Leases that its patience may last when the connection is made anew again and again."""
+LOOKS = 6
+"""Looks in one lease, however short: the store takes a gap of half a lease for a standstill."""
 
 
 class Reaper:
     """One queue's reaper.
 
-    It has patience: for one lease after its start, after the store was away and after this process itself
-    stood still it revokes nobody, because whoever was away as well may be about to beat.
+    It has patience, which the store keeps for all of them: after a standstill of the store, or of
+    everybody, nobody is revoked for one lease, because whoever lives is about to beat.
     """
 
     def __init__(self, shift: Shift, queue: str) -> None:
@@ -32,18 +30,9 @@ class Reaper:
 
     async def run(self) -> None:
         """Reap until cancelled."""
-        shift, lease = self._shift, self._shift.settings.lease
-        epoch, began = shift.store.epoch, trio.current_time()
-        looked, patient_until = began, began + lease
         while True:
-            await trio.sleep(min(MAX_WAIT, lease / 3) * random.uniform(0.5, 1.0))
-            now = trio.current_time()
-            if shift.store.epoch != epoch or now - looked > lease:
-                began = now if now >= patient_until else began
-                epoch, patient_until = shift.store.epoch, min(now + lease, began + MAX_PATIENCE * lease)
-            looked = now
-            if now >= patient_until:
-                await self._reap()
+            await self._reap()
+            await trio.sleep(min(MAX_WAIT, self._shift.settings.lease / LOOKS) * random.uniform(0.5, 1.0))
 
     async def _reap(self) -> None:
         shift, more = self._shift, True
@@ -53,6 +42,7 @@ class Reaper:
                 max_crashes=shift.settings.max_crashes,
                 ending=_crashed(shift.worker, shift.settings.max_crashes),
                 keep=round(DEAD_TTL * 1000),
+                patience=round(shift.settings.lease * 1000),
             )
             if reaping.revoked or reaping.returned or reaping.dead:
                 shift.seams.observers.emit(

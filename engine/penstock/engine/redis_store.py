@@ -53,10 +53,6 @@ class RedisStore:
     async def _execute(self, *command: Any) -> Any:
         return await self.redis.execute(*command)
 
-    @property
-    def epoch(self) -> int:
-        return self.redis.connects
-
     # --- for submitters -----------------------------------------------------------------
 
     async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -174,9 +170,17 @@ class RedisStore:
         return Promotion(moved, _time(due), now)
 
     async def reap(
-        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+        self,
+        queue: str,
+        *,
+        max_crashes: int,
+        ending: bytes,
+        keep: int,
+        limit: int = 500,
+        patience: int = 0,
     ) -> Reaping:
-        revoked, returned, dead, remaining = await self._call("reap", queue, limit, max_crashes, ending, keep)
+        reply = await self._call("reap", queue, limit, max_crashes, ending, keep, patience)
+        revoked, returned, dead, remaining = reply
         return Reaping(_texts(revoked), _texts(returned), _texts(dead), remaining == 1)
 
     @asynccontextmanager

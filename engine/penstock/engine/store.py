@@ -165,11 +165,6 @@ class Ended(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """The broker's semantics. `penstock.engine.redis_store` and `memory_store` pass one suite."""
 
-    @property
-    def epoch(self) -> int:
-        """Grows whenever the connection was made anew: the store may have been away for a while."""
-        ...
-
     # --- for submitters -----------------------------------------------------------------
 
     async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -245,10 +240,20 @@ class Store(Protocol):
         ...
 
     async def reap(
-        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+        self,
+        queue: str,
+        *,
+        max_crashes: int,
+        ending: bytes,
+        keep: int,
+        limit: int = 500,
+        patience: int = 0,
     ) -> Reaping:
         """Revoke expired leases, then move at most `limit` of their jobs.
 
+        With `patience`, a lease's milliseconds: where nobody has reaped this queue for half of it, nobody is
+        revoked until it has passed once more. The store or everybody stood still, so leases ran out that
+        nobody could prolong.
         A job that was held counts one crash more and becomes a suspect, claimed one at a time; at
         `max_crashes` it is dead with `ending`, kept `keep` milliseconds.
         """

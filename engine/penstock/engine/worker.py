@@ -94,7 +94,7 @@ class Worker:
 
     async def _work(self, shift: Shift, task_status: trio.TaskStatus[None]) -> None:
         """One shift, from joining to leaving."""
-        joined = False
+        joined = crashed = False
         try:
             with shift.scope:
                 if not (joined := await self._join(shift)):
@@ -112,8 +112,11 @@ class Worker:
                     with trio.move_on_after(FLUSH_SECONDS):
                         await flushed.wait()
                     upkeep.cancel_scope.cancel()
+        except BaseException as error:
+            crashed = not _only_cancelled(error)
+            raise
         finally:
-            await self._leave(shift)
+            await self._leave(shift, crashed=crashed)
             if joined:
                 self._seams.observers.emit(WorkerStopped(shift.worker))
 
@@ -185,14 +188,23 @@ class Worker:
                 await self._stop.wait()
         shift.stop_running("shutdown")
 
-    async def _leave(self, shift: Shift) -> None:
-        """Settle what is left and end the leases; whatever fails here the reaper of others makes good."""
+    async def _leave(self, shift: Shift, *, crashed: bool) -> None:
+        """Settle what is left and end the leases; whatever fails here the reaper of others makes good.
+
+        A worker that crashed keeps its leases until they run out: the job that did it has to be counted.
+        """
         # Shielded: a cancelled worker owes the others its jobs. Bounded: nobody waits for ever.
         with trio.move_on_after(FLUSH_SECONDS, shield=True):
             try:
                 shift.settler.close()
                 await shift.settler.run()
-                for queue in shift.queues:
+                for queue in shift.queues if not crashed else ():
                     await shift.store.leave(queue, shift.worker)
             except StoreUnavailable:
                 return
+
+
+def _only_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_only_cancelled, error.exceptions))
+    return isinstance(error, trio.Cancelled)

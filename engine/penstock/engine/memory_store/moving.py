@@ -16,9 +16,18 @@ def promote(queue: QueueState, now: int, limit: int) -> Promotion:
     return Promotion(len(due), queue.scheduled.next_due(), now)
 
 
-def reap(queue: QueueState, now: int, *, max_crashes: int, ending: bytes, keep: int, limit: int) -> Reaping:
+def reap(
+    queue: QueueState,
+    now: int,
+    *,
+    max_crashes: int,
+    ending: bytes,
+    keep: int,
+    limit: int,
+    patience: int = 0,
+) -> Reaping:
     """First revoke, so that no fence opens any more for the dead; then move their jobs, oldest first."""
-    revoked = _revoke_expired(queue, now)
+    revoked = [] if _patient(queue, now, patience) else _revoke_expired(queue, now)
     orphans = _orphans(queue)
     returned: list[str] = []
     dead: list[str] = []
@@ -38,6 +47,16 @@ def reap(queue: QueueState, now: int, *, max_crashes: int, ending: bytes, keep: 
     if returned:
         queue.wake_one()
     return Reaping(revoked, returned, dead, remaining=len(orphans) > limit)
+
+
+def _patient(queue: QueueState, now: int, patience: int) -> bool:
+    """Whether nobody may be revoked yet, because nobody looked for a while."""
+    if patience == 0:
+        return False
+    if now - queue.reaped > patience / 2:
+        queue.patient_until = now + patience
+    queue.reaped = now
+    return now < queue.patient_until
 
 
 def _revoke_expired(queue: QueueState, now: int) -> list[str]:

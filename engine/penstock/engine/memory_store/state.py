@@ -40,6 +40,8 @@ class QueueState:
         self.numbers: dict[str, int] = {}  # worker → the last claim number it used
         self.idle: dict[str, None] = {}  # workers that wait to be woken, longest first
         self.mail = Mail()
+        self.reaped = 0  # when somebody reaped last
+        self.patient_until = 0
         self._last_token = 0
 
     # --- who holds what -----------------------------------------------------------------

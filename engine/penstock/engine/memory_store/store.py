@@ -66,10 +66,6 @@ class MemoryStore:
         state.jobs.remove_expired(now)
         return decide(state, now, *args, **kwargs)
 
-    @property
-    def epoch(self) -> int:
-        return 0  # there is no connection to lose
-
     # --- for submitters -----------------------------------------------------------------
 
     async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -125,10 +121,23 @@ class MemoryStore:
         return await self._step(queue, moving.promote, limit)
 
     async def reap(
-        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500
+        self,
+        queue: str,
+        *,
+        max_crashes: int,
+        ending: bytes,
+        keep: int,
+        limit: int = 500,
+        patience: int = 0,
     ) -> Reaping:
         return await self._step(
-            queue, moving.reap, max_crashes=max_crashes, ending=ending, keep=keep, limit=limit
+            queue,
+            moving.reap,
+            max_crashes=max_crashes,
+            ending=ending,
+            keep=keep,
+            limit=limit,
+            patience=patience,
         )
 
     def listen(self, worker: str, queues: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Wake]]:

@@ -1,10 +1,22 @@
 -- Revokes expired leases, then takes back at most so many of the jobs held under revoked ones.
--- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms)
+-- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms), patience (ms)
+-- Patience: when nobody has reaped for half of it, the server or everybody else stood still, and workers that
+-- live may not have been able to beat; then nobody is revoked until it has passed once more. 0 for none.
 -- Returns {{workers revoked}, {jobs made ready}, {jobs dead}, 1 if more are waiting}
 
 local limit, max_crashes, ending, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local patience = tonumber(ARGV[5])
 
-local expired = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', now)
+local function patient()
+  if patience == 0 then return false end
+  local seen = redis.call('HMGET', COUNTS, 'reaped', 'patient_until')
+  local reaped, patient_until = tonumber(seen[1] or 0), tonumber(seen[2] or 0)
+  if now - reaped > patience / 2 then patient_until = now + patience end
+  redis.call('HSET', COUNTS, 'reaped', now, 'patient_until', patient_until)
+  return now < patient_until
+end
+
+local expired = patient() and {} or redis.call('ZRANGEBYSCORE', WORKERS, '-inf', now)
 for _, worker in ipairs(expired) do
   redis.call('ZADD', REVOKED, now, worker)
   redis.call('ZREM', WORKERS, worker)
