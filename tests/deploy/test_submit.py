@@ -34,9 +34,9 @@ def test_without_waiting(start: Start, way: list[str]) -> None:
     """Id, state and trace id are printed, and nothing else anywhere."""
     process = start("submit", "trial.add", "left=1", "--delay", "60", *way)
 
-    code, names, (job_id, state, trace_id) = ended(process)
+    code, names, (job_id, trace_id, state) = ended(process)
 
-    assert (code, names, state) == (0, ["id", "state", "trace id"], "scheduled")
+    assert (code, names, state) == (0, ["id", "trace id", "state"], "scheduled")
     assert re.fullmatch(r"default\.[0-9a-f]{28}", job_id)
     assert re.fullmatch(r"[0-9a-f]{32}", trace_id)
     assert process.err == []
@@ -46,7 +46,7 @@ def test_result(start: Start, way: list[str]) -> None:
     """--wait shows the result; values are JSON where they are JSON."""
     code, names, values = ended(start("submit", "trial.add", "left=20", "right=22", "--wait", *way))
 
-    assert (code, names[-1], values[1], values[-1]) == (0, "result", "succeeded", "42")
+    assert (code, names[-1], values[2], values[-1]) == (0, "result", "succeeded", "42")
 
 
 def test_dead_letter(start: Start, way: list[str]) -> None:
@@ -55,8 +55,19 @@ def test_dead_letter(start: Start, way: list[str]) -> None:
 
     code, names, values = ended(process)
 
-    assert (code, names[-1], values[1]) == (1, "error", "dead")
+    assert (code, names[-1], values[2]) == (1, "error", "dead")
     assert values[-1].endswith("no such customer")
+
+
+def test_an_api_on_the_line_wins_over_an_application_from_the_environment(
+    start: Start, valkey: ValkeyServer
+) -> None:
+    """PENSTOCK_APP is often set for other commands; what was asked for here goes where it says."""
+    api = start("api", APP, "--redis", valkey.url, "--bind", "127.0.0.1:0")
+    url = api.wait_for_line(r"Running on (\S+)")[1]
+    process = start("submit", "trial.add", "left=1", "--api", url, PENSTOCK_APP=APP)
+
+    assert process.wait() == 0, str(process)
 
 
 def test_refused(start: Start, way: list[str]) -> None:

@@ -4,8 +4,9 @@ import re
 
 import pytest
 import trio
+import trio.testing
 
-from http_api.helpers import Site, check_problem
+from http_api.helpers import Site, check_problem, served
 from penstock.engine import JobError, JobState
 from penstock.engine.record import Ending, encode_ending
 from penstock.engine.store import Settlement
@@ -143,3 +144,24 @@ async def test_an_unreachable_store_is_answered_with_503(site: Site, action: str
     )
     check_problem(response, 503)
     assert response.headers["Retry-After"]
+
+
+async def test_a_long_poll_answers_when_the_process_drains() -> None:
+    """A rolling update cuts nobody off: who waits gets the job as it is, and asks another process."""
+    draining = trio.Event()
+    async with served(Site(draining=draining)) as site:
+        receipt = await site.submit()
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_set_once_somebody_waits, site, draining)
+                answer = await site.http.get(f"/v1/jobs/{receipt['id']}/wait?timeout=60", timeout=20)
+
+    assert answer.status_code == 200
+    assert (answer.json()["state"], answer.json()["ended"]) == ("ready", False)
+
+
+async def _set_once_somebody_waits(site: Site, event: trio.Event) -> None:
+    endings = site.client._endings_of("media")
+    while not endings._waiters:
+        await trio.testing.wait_all_tasks_blocked(0.01)
+    event.set()

@@ -43,7 +43,7 @@ class StoreHarness(Protocol):
 class MemoryHarness:
     """The executable specification."""
 
-    STAYS = ("name", "mail", "_last_token", "reaped", "patient_until")
+    STAYS = ("name", "mail", "_last_token", "reaped", "patient_until", "patient_since")
 
     def __init__(self) -> None:
         self.now = START

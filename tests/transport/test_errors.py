@@ -14,6 +14,7 @@ from penstock.engine.transport.errors import ScriptMissing, StoreNotReady, from_
         ("TRYAGAIN Multiple keys request during rehashing of slot", StoreNotReady),
         ("BUSY Valkey is busy running a script.", StoreNotReady),
         ("NOREPLICAS Not enough good replicas to write.", StoreNotReady),
+        ("MISCONF Errors writing to the AOF file: No space left on device", StoreNotReady),
         ("UNBLOCKED force unblock from blocking operation", StoreNotReady),
         ("ERR max number of clients reached", StoreNotReady),
         ("NOSCRIPT No matching script.", ScriptMissing),

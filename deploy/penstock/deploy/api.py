@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 def api(settings: Settings) -> None:
     """Serve the HTTP API: submit jobs, watch them, metrics and health.
 
-    SIGTERM or Ctrl-C drains: no new connection, running requests finish, exit code 0; a second signal stops
-    at once with exit code 1. While Redis is away it stays up, /readyz says 503, and it tries again.
+    SIGTERM or Ctrl-C drains: no new connection, running requests finish, long polls answer, exit code 0; a
+    second signal stops at once with exit code 1. While Redis is away it stays up, /readyz says 503, and it
+    tries again.
 
     \b
     Examples:
@@ -56,7 +57,7 @@ async def serve_api(
     from penstock.http import serve
 
     settings = parts.settings
-    _, app = parts.api(lambda: not drain.is_set(), enter_client=False)
+    _, app = parts.api(drain, enter_client=False)
     await serve(
         app,
         settings.bind,

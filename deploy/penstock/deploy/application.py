@@ -6,9 +6,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from penstock.engine import __file__ as engine_file
 from penstock.engine.errors import ConfigurationError
 from penstock.engine.module import Module
 from penstock.engine.registry import Registry
@@ -58,6 +60,10 @@ def _import_failed(name: str, error: BaseException) -> ConfigurationError:
     return ConfigurationError(f"module {name} cannot be imported: {text} ({_place(error)})")
 
 
+_OURS = (str(Path(__file__).parent), str(Path(engine_file).parent))
+"""Where a declaration is checked is of no interest; where it stands is."""
+
+
 def _place(error: BaseException) -> str:
     """The file and line where it happened, the import machinery's own frames left out."""
     if isinstance(error, SyntaxError) and error.filename:
@@ -65,7 +71,7 @@ def _place(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and frame.filename != __file__
+        if "importlib" not in frame.filename and not frame.filename.startswith(_OURS)
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "no line of it ran"
 

@@ -6,10 +6,16 @@ The settings are those of `penstock api`, from its environment variables; import
 Binding, signals and worker processes are the server's business.
 """
 
+import sys
+
+import click
+import trio
+
 from penstock.deploy.api import api
 from penstock.deploy.application import load_application
 from penstock.deploy.composition import Parts
 from penstock.deploy.settings import settings_of
+from penstock.engine.errors import PenstockError
 from penstock.telemetry.asgi import TelemetryMiddleware
 
 
@@ -20,7 +26,7 @@ def create_asgi() -> TelemetryMiddleware:
     """
     settings = settings_of(api.make_context("penstock api", []).params)
     parts = Parts(settings, load_application(settings.app), role="api")
-    app, served = parts.api(lambda: True, enter_client=True)
+    app, served = parts.api(trio.Event(), enter_client=True)
 
     async def watch() -> None:
         app.nursery.start_soon(parts.watch_store)
@@ -30,4 +36,13 @@ def create_asgi() -> TelemetryMiddleware:
     return served
 
 
-app = create_asgi()
+def _create_or_exit() -> TelemetryMiddleware:
+    """For a server that imports `app`: what is wrong in one line, as the command line says it."""
+    try:
+        return create_asgi()
+    except (click.ClickException, PenstockError) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        sys.exit(f"penstock: {message}")
+
+
+app = _create_or_exit()

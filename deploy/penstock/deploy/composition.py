@@ -54,10 +54,15 @@ class Parts:
         self.client = Client(self.store, self.telemetry.seams())
         self._metrics = self.telemetry.metrics_endpoint(self.store)
 
-    def api(self, ready: Ready, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
+    def api(self, draining: trio.Event, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
         """The API, and the same with telemetry's middleware around it, which is what is served."""
         app = create_app(
-            self.client, self.registry, metrics=self._metrics, ready=ready, enter_client=enter_client
+            self.client,
+            self.registry,
+            metrics=self._metrics,
+            ready=lambda: not draining.is_set(),
+            enter_client=enter_client,
+            draining=draining,
         )
         return app, self.telemetry.middleware(cast(ASGIApp, app))
 

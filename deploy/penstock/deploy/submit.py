@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 import trio
+from click.core import ParameterSource
 
 from penstock.deploy.application import load_application
 from penstock.deploy.http_client import HttpClient
@@ -27,12 +28,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it; `ended` once it was waited for."""
+    """What became of it."""
 
     id: str
     state: str
     trace_id: str | None = None
-    ended: "End | None" = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +88,13 @@ def submit(
       penstock submit images.thumbnail path=cat.png --app shop.jobs:images --redis redis://10.0.0.5
     """
     submission = Submission(args=dict(map(_argument, arguments)), **options)
-    if app is None:
-        answer = _over_http(HttpClient(api), submission, wait=wait)
+    named = click.get_current_context().get_parameter_source("api") is ParameterSource.COMMANDLINE
+    if app is None or named:  # an --api on the line wins over an application from the environment
+        ended = _over_http(HttpClient(api), submission, wait=wait)
     else:
-        answer = trio.run(partial(_directly, Settings(app=app, redis=redis), submission, wait=wait))
-    _show(answer)
+        ended = trio.run(partial(_directly, Settings(app=app, redis=redis), submission, wait=wait))
+    if ended is not None:
+        _show_end(ended)
 
 
 def _argument(text: str) -> tuple[str, Any]:
@@ -105,16 +107,17 @@ def _argument(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _over_http(api: HttpClient, submission: Submission, *, wait: bool) -> Answer:
+def _over_http(api: HttpClient, submission: Submission, *, wait: bool) -> End | None:
     asked = {name: value for name, value in msgspec.to_builtins(submission).items() if value is not None}
     answer = api.call("POST", "/v1/jobs", Answer, asked)
+    _show(answer, wait=wait)
     ended = None
     while wait and not (ended and ended.state.final):  # the API answers each wait after a minute at most
         ended = api.call("GET", f"/v1/jobs/{answer.id}/wait?timeout=30", End)
-    return msgspec.structs.replace(answer, ended=ended)
+    return ended
 
 
-async def _directly(settings: Settings, submission: Submission, *, wait: bool) -> Answer:
+async def _directly(settings: Settings, submission: Submission, *, wait: bool) -> End | None:
     from penstock.deploy.composition import compose
 
     options = Options(queue=submission.queue, priority=submission.priority, delay=submission.delay)
@@ -122,8 +125,8 @@ async def _directly(settings: Settings, submission: Submission, *, wait: bool) -
     request = registry.request(submission.job, msgspec.json.encode(submission.args), options)
     async with compose(settings, registry, role="submit") as parts:
         [receipt] = await parts.client.submit_many([request])
-        ended = _end(await parts.client.wait(receipt.id)) if wait else None
-    return Answer(id=receipt.id, state=receipt.state, trace_id=receipt.trace_id, ended=ended)
+        _show(Answer(id=receipt.id, state=receipt.state, trace_id=receipt.trace_id), wait=wait)
+        return _end(await parts.client.wait(receipt.id)) if wait else None
 
 
 def _end(job: Job) -> End:
@@ -131,15 +134,20 @@ def _end(job: Job) -> End:
     return End(state=job.state, result=job.result, error=error)
 
 
-def _show(answer: Answer) -> None:
+def _show(answer: Answer, *, wait: bool) -> None:
+    """At once, before any waiting: whoever stops waiting still knows the job."""
     click.echo(f"id        {answer.id}")
-    click.echo(f"state     {answer.ended.state if answer.ended else answer.state}")
     click.echo(f"trace id  {answer.trace_id or '-'}")
-    if answer.ended is None:
+    if not wait:
+        click.echo(f"state     {answer.state}")
+    sys.stdout.flush()
+
+
+def _show_end(ended: End) -> None:
+    click.echo(f"state     {ended.state}")
+    if ended.state is JobState.SUCCEEDED:
+        click.echo(f"result    {json.dumps(ended.result)}")
         return
-    if answer.ended.state is JobState.SUCCEEDED:
-        click.echo(f"result    {json.dumps(answer.ended.result)}")
-        return
-    error = answer.ended.error or {}
+    error = ended.error or {}
     click.echo(f"error     {error.get('type', '-')}: {error.get('message', '-')}")
     sys.exit(1)

@@ -32,7 +32,7 @@ class JobDecorator(Protocol):
         ...
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a job is run. Seconds throughout."""
 
     queue: str = "default"
@@ -45,7 +45,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     result_ttl: float = RESULT_TTL
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one submission may say beyond its arguments; None leaves it as the job declares."""
 
     queue: str | None = None
@@ -105,7 +105,11 @@ class JobDefinition(Generic[P, R]):
 
         Raises `InvalidRequest` where an option is out of its range.
         """
-        chosen = options or msgspec.structs.replace(self._options, **fields)
+        try:
+            chosen = options or msgspec.convert(msgspec.structs.asdict(self._options) | fields, Options)
+        except msgspec.ValidationError as error:
+            known = ", ".join(Options.__struct_fields__)
+            raise InvalidRequest(f"{self.name}: {error}; its options are {known}") from error
         chosen.check()
         variant: JobDefinition[P, R] = object.__new__(JobDefinition)
         variant.__dict__.update(self.__dict__, _options=chosen)
@@ -175,12 +179,19 @@ class Module:
         """
 
         def declare(function: Callable[..., Any]) -> JobDefinition[..., Any]:
-            return self._declare(name or function.__name__, function, Policy(**policy))
+            return self._declare(name or function.__name__, function, policy)
 
         return declare if function is None else declare(function)
 
-    def _declare(self, short: str, function: Callable[..., Any], policy: Policy) -> JobDefinition[..., Any]:
+    def _declare(
+        self, short: str, function: Callable[..., Any], options: dict[str, Any]
+    ) -> JobDefinition[..., Any]:
         name = f"{self.name}.{short}"
+        try:
+            policy = msgspec.convert(options, Policy)
+        except msgspec.ValidationError as error:
+            known = ", ".join(Policy.__struct_fields__)
+            raise ConfigurationError(f"job {name}: {error}; its options are name, {known}") from error
         if JOB_NAME.fullmatch(name) is None:
             raise ConfigurationError(
                 f"{name!r} cannot name a job: expected module.job, like images.thumbnail"

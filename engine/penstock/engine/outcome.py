@@ -28,7 +28,7 @@ class Retry(Exception):
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.delay = delay
+        self.delay = None if delay is None else float(delay)
         self.error = error
 
 

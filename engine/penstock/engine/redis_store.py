@@ -150,10 +150,12 @@ class RedisStore:
         return Released(_texts(await self._call("return_claim", queue, worker, number)))
 
     async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
-        if not held:
-            return Released([])
-        flat = [word for pair in held for word in pair]
-        return Released(_texts(await self._call("release", queue, worker, *flat)))
+        released: list[str] = []
+        # From behind, because each slice goes to the head of its lines.
+        for end in range(len(held), 0, -SLICE):
+            flat = [word for pair in held[max(0, end - SLICE) : end] for word in pair]
+            released = _texts(await self._call("release", queue, worker, *flat)) + released
+        return Released(released)
 
     async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
         verdicts: list[Verdict] = []

@@ -111,10 +111,10 @@ class Runner:
             try:
                 result = await self._invoke(_context(attempt), arguments, definition)
             except Dead as dead:
-                return dead if dead.error else Dead(dead.reason, error=describe_failure(dead))
+                return Dead(dead.reason, error=describe_failure(dead))
             except BaseException as error:
-                if (cancellation := _cancellation(error)) is not None:
-                    raise cancellation from None  # a cleanup that failed as well is no reason to live on
+                if _cancelled_here():
+                    _raise_cancellation(error)
                 if not _is_failure(error):  # KeyboardInterrupt
                     raise
                 if held.reason is not None:  # the handler turned its cancellation into an error
@@ -149,7 +149,8 @@ class Runner:
 
     def _again(self, attempt: Attempt, definition: JobDefinition[..., Any], error: BaseException) -> Outcome:
         """Another attempt where the policy has one left, a dead letter otherwise."""
-        failure = describe_failure(error)
+        # A retry that the handler asks for is no accident: its reason, without a traceback.
+        failure = describe_failure(error, with_traceback=not isinstance(error, Retry))
         if attempt.number >= attempt.max_attempts:
             return Dead(failure.message, error=failure)
         delay = error.delay if isinstance(error, Retry) else None
@@ -162,15 +163,22 @@ def _is_failure(error: BaseException) -> bool:
     """Whether a handler failed with it; `sys.exit()` in a handler may not stop the worker either."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_failure, error.exceptions))
-    return not isinstance(error, trio.Cancelled | KeyboardInterrupt)
+    return not isinstance(error, KeyboardInterrupt)
 
 
-def _cancellation(error: BaseException) -> BaseException | None:
-    """The cancellation in it, without the failures that came beside it in a group."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error if isinstance(error, trio.Cancelled) else None
-    cancelled, rest = error.split(trio.Cancelled)
-    return cancelled if rest is None or _is_failure(rest) else None
+def _cancelled_here() -> bool:
+    """Whether a scope around this task is cancelled; a `Cancelled` without one is a stray from elsewhere."""
+    return trio.current_effective_deadline() <= trio.current_time()
+
+
+def _raise_cancellation(error: BaseException) -> None:
+    """Let the cancellation in `error` go on, without failures of the clean-up that came beside it."""
+    if isinstance(error, trio.Cancelled):
+        raise error
+    if isinstance(error, BaseExceptionGroup):
+        cancelled, rest = error.split(trio.Cancelled)
+        if cancelled is not None and (rest is None or _is_failure(rest)):
+            raise cancelled from None
 
 
 def _succeeded(attempt: Attempt, result: object) -> Outcome:

@@ -36,11 +36,14 @@ def create_app(
     ready: Callable[[], bool] = _always,
     limits: HttpLimits | None = None,
     enter_client: bool = True,
+    draining: trio.Event | None = None,
 ) -> QuartTrio:
     """Make the ASGI application, to be served by `penstock.http.serve` or `hypercorn -k trio`.
 
     With `enter_client` the app enters the client when its lifespan starts and leaves it when the lifespan
     ends; say False where the owner has entered it and keeps it open for as long as the app is served.
+
+    Once `draining` is set, long polls answer with the job as it is: who waits asks another process.
 
     `ready` says whether this process takes work (not starting, not draining); `/readyz` asks it, and the
     store, at each request. `metrics` renders `/metrics`.
@@ -51,7 +54,7 @@ def create_app(
     """
     limits = limits or HttpLimits()
     app = _Api("penstock.http", static_folder=None)
-    jobs = JobRoutes(client, registry, limits)
+    jobs = JobRoutes(client, registry, limits, trio.Event() if draining is None else draining)
     batch = BatchRoute(client, registry, limits)
     health = HealthRoutes(client, limits, ready, metrics)
     _bind(app, _handlers(jobs, batch, health, registry))

@@ -2,6 +2,7 @@
 
 from math import isfinite
 
+import trio
 from quart import Response
 
 from penstock.engine.client import Client
@@ -30,10 +31,11 @@ DEFAULT_WAIT = 30.0
 class JobRoutes:
     """The handlers of `/v1/jobs` and `/v1/jobs/{id}…`."""
 
-    def __init__(self, client: Client, registry: Registry, limits: HttpLimits) -> None:
+    def __init__(self, client: Client, registry: Registry, limits: HttpLimits, draining: trio.Event) -> None:
         self._client = client
         self._registry = registry
         self._limits = limits
+        self._draining = draining
 
     async def submit(self) -> Response:
         """Check one submission and answer when the store has acknowledged it."""
@@ -56,9 +58,16 @@ class JobRoutes:
         return self._shown(await self._client.get(_noted(job_id)), job_id)
 
     async def wait(self, job_id: str) -> Response:
-        """Answer when the job has ended or the time is up, with the job as it is then."""
+        """Answer when the job has ended, the time is up or this process drains: the job as it is then."""
         timeout = self._timeout(current_request().args.get("timeout"))
-        return self._shown(await self._client.wait(_noted(job_id), timeout), job_id)
+        _noted(job_id)
+        job: Job | None = None
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_after, self._draining, scope)
+                job = await self._client.wait(job_id, timeout)
+                nursery.cancel_scope.cancel()
+        return self._shown(job or await self._client.get(job_id), job_id)
 
     async def cancel(self, job_id: str) -> Response:
         """End a waiting job, or ask its worker to stop it; 409 if it has ended already."""
@@ -83,6 +92,11 @@ class JobRoutes:
                 f"timeout is {text!r:.100}: expected 0 to {self._limits.wait:g} seconds", field="timeout"
             )
         return timeout
+
+
+async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 def _noted(job_id: str) -> str:

@@ -82,7 +82,9 @@ class LogObserver:
             case Succeeded():
                 log.info("job finished", **how)
             case Retry():
-                log.warning("job failed, another attempt follows", **how, **_why(outcome))
+                log.warning(
+                    "job failed, another attempt follows", **how, delay=outcome.delay, **_why(outcome)
+                )
             case Dead():
                 log.warning("job failed and is a dead letter", **how, **_why(outcome))
             case Cancelled():
@@ -92,7 +94,7 @@ class LogObserver:
             case Released(reason):
                 log.info("job given back unfinished", **how, reason=reason)
             case Lost():
-                log.warning("job lost with the lease, another worker has it", **how)
+                log.warning("job interrupted with its worker, it will run again", **how)
             case None:
                 log.error("job ended without an outcome", **how)
 

@@ -54,7 +54,11 @@ def _patient(queue: QueueState, now: int, patience: int) -> bool:
     if patience == 0:
         return False
     if now - queue.reaped > patience / 2:
-        queue.patient_until = now + patience
+        if queue.patient_since == 0 or now - queue.patient_until >= patience:
+            queue.patient_since = now
+        queue.patient_until = min(now + patience, queue.patient_since + 3 * patience)
+    if now >= queue.patient_until:
+        queue.patient_since = 0
     queue.reaped = now
     return now < queue.patient_until
 

@@ -42,6 +42,7 @@ class QueueState:
         self.mail = Mail()
         self.reaped = 0  # when somebody reaped last
         self.patient_until = 0
+        self.patient_since = 0
         self._last_token = 0
 
     # --- who holds what -----------------------------------------------------------------

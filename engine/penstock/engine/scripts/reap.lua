@@ -1,7 +1,8 @@
 -- Revokes expired leases, then takes back at most so many of the jobs held under revoked ones.
 -- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms), patience (ms)
 -- Patience: when nobody has reaped for half of it, the server or everybody else stood still, and workers that
--- live may not have been able to beat; then nobody is revoked until it has passed once more. 0 for none.
+-- live may not have been able to beat; then nobody is revoked until it has passed once more, but after three
+-- times that, standstill upon standstill, whoever is late is revoked all the same. 0 for none.
 -- Returns {{workers revoked}, {jobs made ready}, {jobs dead}, 1 if more are waiting}
 
 local limit, max_crashes, ending, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -9,10 +10,14 @@ local patience = tonumber(ARGV[5])
 
 local function patient()
   if patience == 0 then return false end
-  local seen = redis.call('HMGET', COUNTS, 'reaped', 'patient_until')
-  local reaped, patient_until = tonumber(seen[1] or 0), tonumber(seen[2] or 0)
-  if now - reaped > patience / 2 then patient_until = now + patience end
-  redis.call('HSET', COUNTS, 'reaped', now, 'patient_until', patient_until)
+  local seen = redis.call('HMGET', COUNTS, 'reaped', 'patient_until', 'patient_since')
+  local reaped, patient_until, since = tonumber(seen[1] or 0), tonumber(seen[2] or 0), tonumber(seen[3] or 0)
+  if now - reaped > patience / 2 then
+    if since == 0 or now - patient_until >= patience then since = now end
+    patient_until = math.min(now + patience, since + 3 * patience)
+  end
+  if now >= patient_until then since = 0 end
+  redis.call('HSET', COUNTS, 'reaped', now, 'patient_until', patient_until, 'patient_since', since)
   return now < patient_until
 end
 
