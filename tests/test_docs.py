@@ -3,6 +3,8 @@
 import importlib.util
 import inspect
 import re
+import subprocess
+import sys
 import typing
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +62,14 @@ def test_every_script_has_its_contract_above_it() -> None:
             head = script.read_text().split("\n\n")[0]
             assert re.search(r"ARGV", head), script.name
             assert re.search(r"Returns", head), script.name
+
+
+def test_the_readmes_python_runs_as_it_stands() -> None:
+    """The ten lines, and the test without a server that follows them."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    [ten_lines] = [block for block in blocks if "thumbs.py" in block]
+    [without_server] = [block for block in blocks if "MockClock" in block]
+    subprocess.run([sys.executable, "-c", ten_lines + without_server], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -23,6 +23,7 @@ LINES: list[tuple[e.Event, str, dict[str, object]]] = [
     (e.JobStarted(attempt()), "debug", {"event": "job started", "waited": 0.5}),
     (e.JobFinished(attempt(outcome=DONE), 1.25), "info", {"outcome": "succeeded", "seconds": 1.25}),
     (e.Settled("media", 5, 1, 0.01), "debug", {"count": 5, "refused": 1}),
+    (e.JobParked("media.1", "new.job", "media", "unknown_job"), "warning", {"job_id": "media.1"}),
     (e.SettlementRefused("media.1", "media", "w1"), "warning", {"job_id": "media.1", "worker": "w1"}),
     (e.LeaseLost("media", "w1", 3), "warning", {"queue": "media", "running": 3}),
     (e.JobsReleased("media", 2, "drain"), "info", {"count": 2, "reason": "drain"}),

@@ -36,6 +36,15 @@ class JobFinished(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
+class JobParked(msgspec.Struct, frozen=True, gc=False):
+    """This worker does not know a job, or its record is newer; it is offered again, no attempt consumed."""
+
+    id: str
+    job: str
+    queue: str
+    reason: str  # "unknown_job" | "newer_record"
+
+
 class Settled(msgspec.Struct, frozen=True, gc=False):
     """One flush of settlements was acknowledged."""
 
@@ -141,6 +150,7 @@ Event = (
     JobEnqueued
     | JobStarted
     | JobFinished
+    | JobParked
     | Settled
     | SettlementRefused
     | LeaseLost

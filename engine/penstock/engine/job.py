@@ -77,7 +77,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     state: JobState
     attempt: int
-    """Attempts that have ended; while running, the one that runs is `attempt + 1`."""
+    """The number of the attempt that runs, or of attempts that have ended."""
     crashes: int
     priority: int
     tenant: str | None

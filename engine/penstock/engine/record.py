@@ -143,7 +143,7 @@ def describe(queue: str, suffix: str, record: Record, *, worker: str | None, sta
         queue=queue,
         job=body.job,
         state=JobState.RUNNING if running else header.state,
-        attempt=header.attempt,
+        attempt=header.attempt + running,
         crashes=header.crashes,
         priority=header.priority,
         tenant=unquote_tenant(header.tenant),

@@ -13,7 +13,7 @@ import trio
 from penstock.engine.attempt import Attempt
 from penstock.engine.context import JobContext
 from penstock.engine.errors import InvalidArguments, PayloadTooLarge
-from penstock.engine.events import JobFinished, JobStarted
+from penstock.engine.events import JobFinished, JobParked, JobStarted
 from penstock.engine.failure import describe_failure
 from penstock.engine.held import Held
 from penstock.engine.job import JobError
@@ -71,12 +71,23 @@ class Runner:
         header = record.header
         definition = self._registry.get(body.job) if body is not None else None
         if body is None or definition is None:
-            return Finished(_unknown(held, header, body), header.attempt, started, header, None)
+            return Finished(self._unknown(held, header, body), header.attempt, started, header, None)
         if body.expires and held.now >= body.expires:
             return Finished(Expired(), header.attempt, started, header, definition)
         attempt = _attempt(held, record, body, definition, worker)
         outcome = await self._attempt(held, attempt, body, definition)
         return Finished(outcome, header.attempt + 1, started, header, definition)
+
+    def _unknown(self, held: Held, header: Header, body: Body | None) -> Outcome:
+        """Offer a job that this worker does not know to others; bury it when nobody took it for long."""
+        name = body.job if body is not None else ""
+        if body is not None and held.now - header.due > UNKNOWN_JOB_TTL * 1000:
+            reason = f"no worker knew the job {name} for {UNKNOWN_JOB_TTL:.0f} s"
+            return Dead(reason, error=JobError("penstock.UnknownJob", reason))
+        why = "newer_record" if body is None else "unknown_job"
+        job_id = f"{held.queue}.{held.claimed.suffix}"
+        self._seams.observers.emit(JobParked(job_id, name, held.queue, why))
+        return Released(why)
 
     async def _attempt(
         self, held: Held, attempt: Attempt, body: Body, definition: JobDefinition[..., Any]
@@ -132,7 +143,9 @@ class Runner:
             return await definition.function(context, **arguments)
         call = partial(definition.function, context, **arguments)
         # A thread cannot be cancelled: after a timeout it is left to end on its own, its result unused.
-        result = await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+        result = await trio.to_thread.run_sync(
+            call, abandon_on_cancel=True, limiter=self._threads, thread_name=context.job
+        )
         return await result if inspect.isawaitable(result) else result
 
     def _stopped(
@@ -202,16 +215,6 @@ def _context(attempt: Attempt) -> JobContext:
         headers=attempt.headers,
         submitted_at=attempt.submitted,
     )
-
-
-def _unknown(held: Held, header: Header, body: Body | None) -> Outcome:
-    """Offer a job that this worker does not know to others, and bury it when nobody took it for long."""
-    if body is None:
-        return Released("newer_record")
-    if held.now - header.due > UNKNOWN_JOB_TTL * 1000:
-        reason = f"no worker knew the job {body.job} for {UNKNOWN_JOB_TTL:.0f} s"
-        return Dead(reason, error=JobError("penstock.UnknownJob", reason))
-    return Released("unknown_job")
 
 
 def _attempt(

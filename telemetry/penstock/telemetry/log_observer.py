@@ -11,6 +11,7 @@ from penstock.engine.events import (
     Event,
     JobEnqueued,
     JobFinished,
+    JobParked,
     JobsPromoted,
     JobsReleased,
     JobStarted,
@@ -44,6 +45,7 @@ class LogObserver:
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
+        self._parked: set[str] = set()  # names of jobs that were warned of
 
     def __call__(self, event: Event | RequestServed) -> None:
         match event:
@@ -57,7 +59,7 @@ class LogObserver:
                 self._request_served(event)
             case WorkerStarted() | WorkerDraining() | WorkerStopped() | JobsReleased() | LeaseLost():
                 self._about_this_worker(event)
-            case Settled() | SettlementRefused() | JobsPromoted() | WorkersReaped():
+            case JobParked() | Settled() | SettlementRefused() | JobsPromoted() | WorkersReaped():
                 self._about_a_queue(event)
             case StoreDown() | StoreUp() | LoopCrashed() | ObserverFailed():
                 self._about_trouble(event)
@@ -70,6 +72,18 @@ class LogObserver:
             queue=event.queue,
             duplicate=event.duplicate,
             **_given(tenant_id=event.tenant),
+        )
+
+    def _job_parked(self, event: JobParked) -> None:
+        """A warning the first time for each name; the job comes again every few seconds."""
+        write = self._log.debug if event.job in self._parked else self._log.warning
+        self._parked.add(event.job)
+        write(
+            "job parked, this worker does not know it",
+            job_id=event.id,
+            job=event.job,
+            queue=event.queue,
+            reason=event.reason,
         )
 
     def _job_finished(  # noqa: C901 - one case per outcome
@@ -125,9 +139,13 @@ class LogObserver:
             case LeaseLost(queue, worker, running):
                 log.warning("lease lost, cancelling its jobs", queue=queue, worker=worker, running=running)
 
-    def _about_a_queue(self, event: Settled | SettlementRefused | JobsPromoted | WorkersReaped) -> None:
+    def _about_a_queue(
+        self, event: JobParked | Settled | SettlementRefused | JobsPromoted | WorkersReaped
+    ) -> None:
         log = self._log
         match event:
+            case JobParked():
+                self._job_parked(event)
             case Settled(queue, count, refused, seconds):
                 log.debug("settled", queue=queue, count=count, refused=refused, seconds=_seconds(seconds))
             case SettlementRefused(job_id, queue, worker):
