@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from penstock.engine.attempt import Attempt
+from penstock.engine.cancellation import cancelled_here, is_failure, raise_cancellation
 from penstock.engine.context import JobContext
 from penstock.engine.errors import InvalidArguments, PayloadTooLarge
 from penstock.engine.events import JobFinished, JobParked, JobStarted
@@ -100,9 +101,8 @@ class Runner:
             try:
                 attempt.outcome = await self._call(held, attempt, body, definition)
             finally:
-                if (
-                    attempt.outcome is None
-                ):  # cancelled from outside: the lease is lost, or the worker stops at once
+                # Cancelled from outside where there is none: the lease is lost, or the worker stops at once.
+                if attempt.outcome is None:
                     attempt.outcome = Lost()
                 emit(JobFinished(attempt, time.perf_counter() - began))
         return attempt.outcome
@@ -124,9 +124,9 @@ class Runner:
             except Dead as dead:
                 return Dead(dead.reason, error=describe_failure(dead))
             except BaseException as error:
-                if _cancelled_here():
-                    _raise_cancellation(error)
-                if not _is_failure(error):  # KeyboardInterrupt
+                if cancelled_here():
+                    raise_cancellation(error)
+                if not is_failure(error):  # KeyboardInterrupt
                     raise
                 if held.reason is not None:  # the handler turned its cancellation into an error
                     return self._stopped(held, attempt, definition, timeout)
@@ -170,28 +170,6 @@ class Runner:
         if delay is None:
             delay = definition.policy.backoff.delay(attempt.number, self._rng)
         return Retry(failure.message, delay=delay, error=failure)
-
-
-def _is_failure(error: BaseException) -> bool:
-    """Whether a handler failed with it; `sys.exit()` in a handler may not stop the worker either."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_failure, error.exceptions))
-    return not isinstance(error, KeyboardInterrupt)
-
-
-def _cancelled_here() -> bool:
-    """Whether a scope around this task is cancelled; a `Cancelled` without one is a stray from elsewhere."""
-    return trio.current_effective_deadline() <= trio.current_time()
-
-
-def _raise_cancellation(error: BaseException) -> None:
-    """Let the cancellation in `error` go on, without failures of the clean-up that came beside it."""
-    if isinstance(error, trio.Cancelled):
-        raise error
-    if isinstance(error, BaseExceptionGroup):
-        cancelled, rest = error.split(trio.Cancelled)
-        if cancelled is not None and (rest is None or _is_failure(rest)):
-            raise cancelled from None
 
 
 def _succeeded(attempt: Attempt, result: object) -> Outcome:
