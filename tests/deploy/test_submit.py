@@ -70,6 +70,18 @@ def test_an_api_on_the_line_wins_over_an_application_from_the_environment(
     assert process.wait() == 0, str(process)
 
 
+def test_the_same_key_submits_once(start: Start, way: list[str]) -> None:
+    """Called again, it shows the first job; with other arguments it is refused."""
+    once = ("submit", "trial.add", "left=1", "--delay", "60", "--idempotency-key", "k")
+    _, _, (first, *_) = ended(start(*once, *way))
+    _, _, (second, *_) = ended(start(*once, *way))
+    other = start("submit", "trial.add", "left=2", "--idempotency-key", "k", *way)
+
+    assert first == second
+    assert other.wait() == 2
+    assert "'k' was used for another submission" in other.err[0]
+
+
 def test_refused(start: Start, way: list[str]) -> None:
     """What is wrong with a submission is said in one line, the same both ways."""
     process = start("submit", "trial.add", "left=1", "wrong=2", *way)

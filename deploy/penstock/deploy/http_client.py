@@ -3,6 +3,7 @@
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,7 +34,14 @@ class HttpClient:
         self._url = url.rstrip("/")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def call(self, method: str, path: str, answer: type[T], body: Any = None) -> T:
+    def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
         """Send `body` as JSON and decode the answer.
 
         Raises:
@@ -44,7 +52,7 @@ class HttpClient:
             self._url + path,
             method=method,
             data=None if body is None else msgspec.json.encode(body),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
         )
         try:
             with self._opener.open(request, timeout=_PATIENCE) as response:

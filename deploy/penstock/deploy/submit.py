@@ -25,6 +25,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     priority: int | None = None
     delay: float = 0.0
+    idempotency_key: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,11 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--priority", type=click.IntRange(0, 9), help="0 (last) to 9 (first).")
 @click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Start it that much later.")
 @click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Submit once, however often this is called with the same KEY and queue.",
+)
+@click.option(
     "--wait", is_flag=True, help="Wait for its end and show the result; exit 1 unless it succeeded."
 )
 @debug_option
@@ -109,7 +115,8 @@ def _argument(text: str) -> tuple[str, Any]:
 
 def _over_http(api: HttpClient, submission: Submission, *, wait: bool) -> End | None:
     asked = {name: value for name, value in msgspec.to_builtins(submission).items() if value is not None}
-    answer = api.call("POST", "/v1/jobs", Answer, asked)
+    key = asked.pop("idempotency_key", None)
+    answer = api.call("POST", "/v1/jobs", Answer, asked, {} if key is None else {"Idempotency-Key": key})
     _show(answer, wait=wait)
     ended = None
     while wait and not (ended and ended.state.final):  # the API answers each wait after a minute at most
@@ -120,11 +127,16 @@ def _over_http(api: HttpClient, submission: Submission, *, wait: bool) -> End | 
 async def _directly(settings: Settings, submission: Submission, *, wait: bool) -> End | None:
     from penstock.deploy.composition import compose
 
-    options = Options(queue=submission.queue, priority=submission.priority, delay=submission.delay)
+    options = Options(
+        queue=submission.queue,
+        priority=submission.priority,
+        delay=submission.delay,
+        idempotency_key=submission.idempotency_key,
+    )
     registry = load_application(settings.app)
     request = registry.request(submission.job, msgspec.json.encode(submission.args), options)
     async with compose(settings, registry, role="submit") as parts:
-        [receipt] = await parts.client.submit_many([request])
+        receipt = await parts.client.submit_request(request)
         _show(Answer(id=receipt.id, state=receipt.state, trace_id=receipt.trace_id), wait=wait)
         return _end(await parts.client.wait(receipt.id)) if wait else None
 
