@@ -189,3 +189,11 @@ def test_a_request_is_counted_by_its_route(rig: Rig) -> None:
         labels = {"method": "GET", "route": route, "status": "200"}
         assert rig.value("penstock_http_requests_total", **labels) == 1
         assert rig.value("penstock_http_request_seconds", **labels)["count"] == 1
+
+
+def test_a_parked_job_is_warned_of_once_by_name(rig: Rig) -> None:
+    """It comes again every few seconds: the log warns of each name once, the rest is for debugging."""
+    jobs = ["new.job"] * 5 + ["other.job"]
+    observe(rig, *(e.JobParked("media.1", job, "media", "unknown_job") for job in jobs))
+
+    assert [line["job"] for line in rig.lines() if line["level"] == "warning"] == ["new.job", "other.job"]
