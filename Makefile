@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 3# of chaos
+SEED ?= 1
 WORKERS ?= 2# pytest processes; every test owns its servers, ports and files
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test slow check bench chaos nightly clean
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -17,8 +19,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed ## Server, API and worker as processes: index the standard library, show what happened
 	$(BIN)/python examples/codeindex.py
 
-test: $(VENV)/.installed ## Every test; no service has to be started by hand
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+test: $(VENV)/.installed ## Every test but a few slow ones; no service has to be started by hand
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+slow: $(VENV)/.installed ## The tests that take long by their nature: a server that is away for half a minute
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m slow
 
 check: $(VENV)/.installed ## ruff, mypy, pyright and the import contracts
 	$(BIN)/ruff format --check .
@@ -29,6 +34,12 @@ check: $(VENV)/.installed ## ruff, mypy, pyright and the import contracts
 
 bench: $(VENV)/.installed ## First figures: jobs drained per second, commands per job
 	$(BIN)/python -m benchmarks hotpath
+
+chaos: $(VENV)/.installed ## Kill, stop, drain and cut off everything for MINUTES: nothing lost, nothing twice
+	$(BIN)/python -m benchmarks chaos --minutes $(MINUTES) --seed $(SEED)
+
+nightly: $(VENV)/.installed ## The model test with 2,000 examples, and a thousand simulated worlds that are new every day
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -n $(WORKERS) tests/model tests/simulation
 
 clean: ## Remove what make created
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,9 +1,14 @@
 """`python -m benchmarks <name>`."""
 
+from functools import partial
+
 import click
 import trio
 
-from benchmarks import hotpath
+from benchmarks import durability, hotpath
+from benchmarks.chaos import report as chaos_report
+from benchmarks.chaos import run as chaos_run
+from benchmarks.reliability import run as reliability
 
 
 @click.group(help=__doc__)
@@ -16,6 +21,32 @@ def main() -> None: ...
 def hotpath_command(jobs: int, rounds: int) -> None:
     """Jobs drained per second by one worker process, telemetry off and on, and Redis commands per job."""
     trio.run(hotpath.run, jobs, rounds)
+
+
+@main.command("chaos")
+@click.option("--minutes", default=3.0, show_default=True, help="How long faults go on.")
+@click.option("--seed", default=1, show_default=True, help="The same seed plans the same faults and jobs.")
+@click.option("--keep", is_flag=True, help="Keep history, logs and data also where nothing was wrong.")
+def chaos_command(minutes: float, seed: int, keep: bool) -> None:
+    """Kill, stop, drain and cut off workers, submitters and the server; count what was lost or done twice."""
+    verdict = trio.run(chaos_run.run, seed, minutes * 60, chaos_report.Show(), keep)
+    chaos_report.print_verdict(verdict)
+    raise SystemExit(0 if verdict.fine else 1)
+
+
+@main.command("durability")
+@click.option("--rounds", default=2, show_default=True, help="Kills of each kind.")
+def durability_command(rounds: int) -> None:
+    """Kill servers under load and count what was acknowledged and is gone, by the way it was to be kept."""
+    trio.run(durability.run, rounds)
+
+
+@main.command("reliability")
+@click.option("--peers", is_flag=True, help="Also try the peers, in environments made by pip on demand.")
+@click.option("--only", multiple=True, metavar="WORD", help="Only systems whose names contain this word.")
+def reliability_command(peers: bool, only: tuple[str, ...]) -> None:
+    """Try seven cases in which job queues lose, repeat or delay work, and say what happened."""
+    trio.run(partial(reliability.run, peers=peers, only=only))
 
 
 if __name__ == "__main__":

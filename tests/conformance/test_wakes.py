@@ -123,7 +123,7 @@ async def test_a_claim_that_leaves_work_behind_wakes_another(queue: QueueUnderTe
 
 
 async def test_a_nudge_wakes_another_while_there_is_work(queue: QueueUnderTest) -> None:
-    """One that was woken but has no room passes the word on; without ready jobs there is none to pass."""
+    """One that was woken but has no room passes the word on; without jobs there is none to pass."""
     async with sleepers(queue, 2) as (first, second):
         await queue.store.nudge(queue.name)
         await queue.submit("a")

@@ -32,7 +32,6 @@ def complaint(process: Process) -> tuple[int, str]:
         (f"worker {APP} --log-level loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
         (f"worker {APP} --redis http://localhost", "http://localhost is no Redis URL that can be used"),
         (f"worker {APP} --metrics-bind nowhere", "cannot serve on nowhere: expected host:port"),
-        (f"api {APP} --redis redis+cluster://a:1", "redis+cluster:// is not supported yet"),
         (f"api {APP} --bind 8181", "cannot serve on 8181: expected host:port"),
         (f"api {APP} --bind 0.0.0.0:0", "everybody who reaches that address could submit"),
         (

@@ -1,6 +1,9 @@
 """`penstock check`: what it finds, and what it makes of it."""
 
-from penstock.deploy.check import eviction, persistence, version
+from penstock.deploy.examination import examine
+from penstock.deploy.findings import clocks, eviction, persistence, version
+from penstock.engine.transport import open_link
+from support.cluster import call, valkey_cluster
 from support.processes import Start
 from support.redis_server import ValkeyServer, valkey_server
 
@@ -12,7 +15,10 @@ def test_all_well(start: Start, valkey: ValkeyServer) -> None:
     process = start("check", APP, "--redis", valkey.url)
 
     assert process.wait() == 0, str(process)
-    subjects = ["reachable", "version", "scripting", "memory policy", "persistence", "application"]
+    subjects = [
+        *("reachable", "version", "scripting", "permissions", "memory policy", "persistence", "clocks"),
+        "application",
+    ]
     for subject, line in zip(subjects, process.out[1:], strict=True):
         assert line.startswith(subject)
         assert " ok " in line
@@ -28,7 +34,7 @@ def test_something_fails(start: Start) -> None:
     assert process.wait() == 1
     assert any("CONFIG SET maxmemory-policy noeviction" in line for line in process.out)
     assert any("persistence" in line and "warning" in line for line in process.out)
-    assert process.err == ["penstock: 1 of 5 checks failed: memory policy"]
+    assert process.err == ["penstock: 1 of 7 checks failed: memory policy"]
 
 
 def test_version() -> None:
@@ -53,3 +59,40 @@ def test_persistence() -> None:
     assert "lose the last seconds" in persistence({"aof_enabled": "1"}, "everysec").detail
     assert "lose" not in persistence({"aof_enabled": "1"}, "always").detail
     assert "not ours to know" in persistence({"aof_enabled": "1"}, None).detail
+
+
+def test_clocks() -> None:
+    """A second apart is told, both times named; the way of the question is not held against them."""
+    noon = 1_800_000_000.0
+
+    assert clocks(noon + 0.9, noon, noon).verdict == "ok"
+    assert clocks(noon + 4.9, noon, noon + 4.0).verdict == "ok"  # read at the end of a slow answer
+    ahead = clocks(noon + 5.25, noon, noon + 0.5)
+    assert ahead.verdict == "warning"
+    assert (
+        "the server says 2027-01-15 08:00:05.2Z, this machine 2027-01-15 08:00:00.2Z, 5.0 s" in ahead.detail
+    )
+    assert clocks(noon - 1.1, noon, noon).verdict == "warning"
+
+
+def test_what_a_narrow_user_cannot_see_is_a_warning() -> None:
+    """Without INFO nothing is known, which is neither well nor wrong."""
+    assert [row.verdict for row in (version({}), eviction({}), persistence({}, None))] == ["warning"] * 3
+
+
+async def test_cluster() -> None:
+    """In a Cluster the nodes that hold the queues are asked; a bad one is named by its queue."""
+    with valkey_cluster(2) as cluster:
+        good, bad = (cluster.queue_on(master) for master in cluster.masters)
+        call(cluster.masters[1], "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        link = open_link(cluster.url)
+        try:
+            one = {row.subject: row for row in await examine(link, [good])}
+            rows = await examine(link, [good, bad])
+        finally:
+            await link.aclose()
+
+    assert one["memory policy"].verdict == "ok"
+    [row] = [row for row in rows if row.verdict == "failed"]
+    assert row.subject == "memory policy"
+    assert row.detail.startswith(f"where queue {bad} is: allkeys-lru may delete jobs")

@@ -1,9 +1,12 @@
 """The embedded server: its data, its end, and who may use its folder."""
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import trio
 from penstock.deploy.embedded import EmbeddedServer
 from penstock.engine.errors import ConfigurationError, StoreUnavailable
 from penstock.engine.transport import Redis
-from support.processes import Process
+from support.processes import Process, processes
 
 HOLDER = """
 import os, sys, trio
@@ -187,3 +190,44 @@ async def test_named_executable_that_does_not_serve(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="ended with code 3, its last words: I am no server"):
         async with EmbeddedServer.open(executable=str(program)):
             pass
+
+
+async def test_folder_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is named as such: it may be mended, so it is not the caller's mistake."""
+
+    def no_room(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("penstock.deploy.embedded.os.write", no_room)
+    with pytest.raises(StoreUnavailable, match=rf"data folder {tmp_path} has no room left .*--data"):
+        async with EmbeddedServer.open(tmp_path):
+            pass
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Generator[Path]:
+    """A folder on a disk of 16 kB, all of it taken."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes a root user who may")
+    try:
+        (disk / "valkey").mkdir()
+        (disk / "valkey" / "lock").touch()
+        with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1024))
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_dev_on_a_full_disk(full_disk: Path, tmp_path: Path) -> None:
+    """One line that names the folder, exit code 1."""
+    with processes(tmp_path) as start:
+        dev = start("dev", "support.application:trial", "--bind", "127.0.0.1:0", "--data", str(full_disk))
+        assert dev.wait() == 1
+
+    [line] = dev.err
+    assert line.startswith(f"penstock: the data folder {full_disk}/valkey has no room left")

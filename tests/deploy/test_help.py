@@ -40,6 +40,7 @@ def test_variables_follow_the_options(name: str) -> None:
     """`--log-level` is PENSTOCK_LOG_LEVEL, and so on, for each setting of each command."""
     # What belongs to one submission is not a setting.
     once = {"help", "job", "arguments", "queue", "priority", "delay", "idempotency_key", "wait"}
+    once |= {"durable", "wait_replicas"}
     for parameter in cli.commands[name].params:
         if parameter.name not in once:
             assert parameter.envvar == f"PENSTOCK_{str(parameter.name).upper()}"

@@ -117,7 +117,7 @@ def test_dev_drains(start: Start, number: signal.Signals) -> None:
 def test_processes_start_without_redis(start: Start, tmp_path: Path, valkey: ValkeyServer) -> None:
     """Without Redis both stay up, say so once, and are not ready; once it is there, they are."""
     valkey.kill()
-    options = ("--redis", valkey.tcp_url)
+    options = ("--redis", valkey.url)  # nobody else can get that address meanwhile, as they could a port
     api = start("api", APP, *options, "--bind", "127.0.0.1:0")
     worker = start("worker", APP, *options, "--metrics-bind", "127.0.0.1:0")
     urls = [url_of(api), url_of(worker)]

@@ -82,6 +82,22 @@ def test_the_same_key_submits_once(start: Start, way: list[str]) -> None:
     assert "'k' was used for another submission" in other.err[0]
 
 
+def test_replicas_that_are_not_there_are_not_waited_for(start: Start, way: list[str]) -> None:
+    """`--wait-replicas` fails at once where the server has none; it may have some later: exit code 1."""
+    process = start("submit", "trial.add", "left=1", "--wait-replicas", "1", *way)
+
+    assert process.wait() == 1
+    assert len(process.err) == 1
+
+
+def test_durable(start: Start, way: list[str]) -> None:
+    """`--durable` prints the id once the job is on the server's disk."""
+    process = start("submit", "trial.add", "left=1", "--durable", *way)
+
+    assert process.wait() == 0, str(process)
+    assert process.out[0].startswith("id ")
+
+
 def test_refused(start: Start, way: list[str]) -> None:
     """What is wrong with a submission is said in one line, the same both ways."""
     process = start("submit", "trial.add", "left=1", "wrong=2", *way)

@@ -163,24 +163,18 @@ async def test_a_job_past_its_last_moment_does_not_start(autojump_clock: MockClo
         ran.append(ctx.id)
 
     async with working(module) as rig:
-        # The submitter's clock is the wall's, far past the store's virtual one: expired from the start
-        # is a moment before the virtual epoch.
-        body = offer.request()
-        await rig.store.submit("default", [_expired(body.args)])
+        late = await rig.client.submit(offer.using(expires_in=10))
+        await trio.sleep(10)
+        in_time = await rig.client.submit(offer.using(expires_in=10))
+        await trio.sleep(9.9)
         await rig.start_worker()
-        await rig.ears.wait_for(Settled)
-        job = await rig.client.get("default." + "0" * 28)
+        job = await rig.client.wait(late.id, 60)
+        await rig.client.wait(in_time.id, 60)
 
     assert job is not None
     assert job.state is JobState.EXPIRED
-    assert not ran
-    assert not rig.ears.of(JobStarted)
-
-
-def _expired(args: Any) -> NewJob:
-    from penstock.engine.record import Body, encode_body
-
-    return NewJob("0" * 28, encode_body(Body("m.offer", args, expires=1)))
+    assert ran == [in_time.id]
+    assert [event.attempt.id for event in rig.ears.of(JobStarted)] == ran
 
 
 async def test_a_delayed_job_starts_when_it_is_due_and_not_before(autojump_clock: MockClock) -> None:

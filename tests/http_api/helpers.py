@@ -12,9 +12,10 @@ import trio
 from quart_trio import QuartTrio
 
 from penstock.engine import Client, Job, JobContext, Module, Registry, Seams
-from penstock.engine.errors import StoreUnavailable
+from penstock.engine.errors import NotDurable, StoreUnavailable
+from penstock.engine.limits import MAX_WAITING
 from penstock.engine.memory_store import MemoryStore
-from penstock.engine.store import NewJob, Submitted
+from penstock.engine.store import PLAIN, NewJob, Submitted, Terms
 from penstock.http import create_app, serve
 
 T = TypeVar("T")
@@ -48,21 +49,30 @@ GOOD = {"job": "images.thumbnail", "args": {"path": "a.png"}}
 
 
 class UnpluggableStore(MemoryStore):
-    """The store in memory, reachable or not; `gate` holds submissions back while it is not set."""
+    """The store in memory, reachable or not; `gate` holds submissions back while it is not set.
+
+    With `syncs` off its disk never gets anything.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.plugged = True
         self.submissions_until_unplugged: float = float("inf")
+        self.terms: list[Terms] = []
+        """On which terms something was submitted, in order."""
+        self.syncs = True
         self.gate = trio.Event()
         self.gate.set()
 
-    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
         await self.gate.wait()
+        self.terms.append(terms)
+        if terms.disk and not self.syncs:
+            raise NotDurable("stored, but not known to be on disk after 5 s")
         if self.submissions_until_unplugged <= 0:
             self.plugged = False
         self.submissions_until_unplugged -= 1
-        return await super().submit(queue, jobs)
+        return await super().submit(queue, jobs, terms)
 
     async def _step(self, queue: str, decide: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         self._check()
@@ -83,9 +93,9 @@ class Site:
     http: httpx.AsyncClient
     port: int
 
-    def __init__(self, *, seams: Seams | None = None, **options: Any) -> None:
+    def __init__(self, *, seams: Seams | None = None, max_waiting: int = MAX_WAITING, **options: Any) -> None:
         self.store = UnpluggableStore()
-        self.client = Client(self.store, seams)
+        self.client = Client(self.store, seams, max_waiting=max_waiting)
         self.registry = Registry([images])
         self.app: QuartTrio = create_app(self.client, self.registry, **options)
 

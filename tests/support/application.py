@@ -1,6 +1,7 @@
 """An application for processes under test: `support.application:trial`."""
 
 import json
+from contextlib import suppress
 
 import structlog
 import trio
@@ -37,6 +38,7 @@ async def nap(ctx: JobContext, seconds: float) -> str:
 async def gated(ctx: JobContext, gate: str) -> str:
     """Report to the test's gate and wait there; says which worker passed."""
     async with await trio.open_unix_socket(gate) as stream:
-        await stream.send_all(json.dumps([ctx.id, ctx.worker]).encode() + b"\n")
-        await stream.receive_some(1)
+        with suppress(trio.BrokenResourceError):  # the gate was taken down
+            await stream.send_all(json.dumps([ctx.id, ctx.worker]).encode() + b"\n")
+            await stream.receive_some(1)
     return ctx.worker

@@ -1,8 +1,11 @@
 """The writer of log lines: bounded, off the loop, and honest about what it loses."""
 
 import io
+import json
 import os
 import select
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -135,3 +138,25 @@ def test_a_closed_stream_is_not_written_to_by_its_number(tmp_path: Path) -> None
 
     assert writer.dropped == 1
     assert (tmp_path / "other").read_text() == ""
+
+
+_WRITE = """
+import json, sys
+from penstock.telemetry.log_writer import LogWriter
+writer = LogWriter(sys.stderr)
+for number in range(3000):
+    writer.write(json.dumps({"process": sys.argv[1], "number": number, "pad": sys.argv[1] * 300}))
+writer.close(30)
+"""
+
+
+def test_lines_of_several_processes_do_not_mix() -> None:
+    """Worker processes share one pipe, and whoever reads it is slower than they are: each line is whole."""
+    reading, writing = os.pipe()
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITE, name], stderr=writing) for name in "abcd"]
+    os.close(writing)
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        written = b"".join(iter(lambda: pipe.read(4096), b""))
+
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert all(json.loads(line)["process"] in "abcd" for line in written.splitlines())

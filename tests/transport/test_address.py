@@ -30,10 +30,10 @@ def test_a_url_means_what_it_means_to_redis_py(url: str, address: Address) -> No
     assert Address.parse(url) == address
 
 
-@pytest.mark.parametrize("scheme", ["redis+sentinel", "redis+cluster"])
-def test_topologies_are_refused_by_name(scheme: str) -> None:
-    """An address that will be supported one day says so instead of failing obscurely."""
-    with pytest.raises(ConfigurationError, match="not supported yet") as caught:
+@pytest.mark.parametrize("scheme", ["redis+sentinel", "rediss+cluster"])
+def test_several_servers_are_no_address_of_one(scheme: str) -> None:
+    """Whoever asks for one server is told what takes the others."""
+    with pytest.raises(ConfigurationError, match=r"names several servers .* open_link") as caught:
         Address.parse(f"{scheme}://:secret@h:26379/main")
     assert "secret" not in str(caught.value)
 

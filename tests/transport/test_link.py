@@ -44,13 +44,13 @@ class Servers:
 
 
 async def test_it_backs_off_exponentially_with_full_jitter(autojump_clock: MockClock) -> None:
-    """The first try is immediate; the bound of the random delay doubles from 50 ms up to 2 s."""
+    """The first try is immediate; the bound of the random delay doubles from 50 ms up to half a second."""
     servers, rng = Servers(), LongestDelays()
     redis = Redis(ADDRESS, rng=rng, connect=servers.connect)
     started = trio.current_time()
-    with pytest.raises(StoreUnavailable, match=r"redis://fake:6379/0 gave no answer for 10\.0 s"):
-        await redis.execute("PING", retry_for=10)
-    assert rng.drawn == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0]
+    with pytest.raises(StoreUnavailable, match=r"redis://fake:6379/0 gave no answer for 3\.0 s"):
+        await redis.execute("PING")
+    assert rng.drawn == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5]
     gaps = [b - a for a, b in zip(servers.tries, servers.tries[1:], strict=False)]
     assert servers.tries[0] == started
     assert gaps == pytest.approx(rng.drawn[: len(gaps)])
@@ -70,7 +70,7 @@ async def test_many_callers_share_one_backoff(autojump_clock: MockClock) -> None
         for _ in range(100):
             nursery.start_soon(caller)
     assert trio.current_time() - started == pytest.approx(3)
-    assert len(servers.tries) <= 8
+    assert len(servers.tries) <= 11
 
 
 async def test_one_caller_opens_and_the_others_wait() -> None:

@@ -11,6 +11,7 @@ from penstock.deploy.settings import (
     app_argument,
     bind_option,
     insecure_option,
+    max_waiting_option,
     redis_option,
     takes,
     telemetry_options,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Serve the HTTP API.")
-@takes(app_argument(), redis_option, bind_option, insecure_option, *telemetry_options)
+@takes(app_argument(), redis_option, bind_option, insecure_option, max_waiting_option, *telemetry_options)
 def api(settings: Settings) -> None:
     """Serve the HTTP API: submit jobs, watch them, metrics and health.
 
@@ -45,7 +46,8 @@ async def _run(settings: Settings, registry: Registry) -> None:
     async with compose(settings, registry, role="api") as parts, trio.open_nursery() as nursery:
         drain = trio.Event()
         await nursery.start(drain_on_signal, drain.set)
-        nursery.start_soon(parts.watch_store)
+        for watch in (parts.watch_store, parts.look_at_store, parts.permissions.run):
+            nursery.start_soon(watch)
         await serve_api(parts, drain)
         nursery.cancel_scope.cancel()
 

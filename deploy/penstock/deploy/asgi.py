@@ -29,7 +29,8 @@ def create_asgi() -> TelemetryMiddleware:
     app, served = parts.api(trio.Event(), enter_client=True)
 
     async def watch() -> None:
-        app.nursery.start_soon(parts.watch_store)
+        for one in (parts.watch_store, parts.look_at_store, parts.permissions.run):
+            app.nursery.start_soon(one)
 
     app.before_serving(watch)
     app.after_serving(parts.aclose)

@@ -15,25 +15,10 @@ import click
 from penstock.deploy.api import api
 from penstock.deploy.check import check
 from penstock.deploy.dev import dev
+from penstock.deploy.explanation import explain
 from penstock.deploy.settings import DEBUG, debug_option
 from penstock.deploy.submit import submit
 from penstock.deploy.worker import worker
-from penstock.engine.errors import ConfigurationError, InvalidRequest, PenstockError
-
-
-class _Failed(click.ClickException):
-    """It may work later; in one line."""
-
-    exit_code = 1
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-
-
-class _Misused(_Failed):
-    """It cannot work as it was called."""
-
-    exit_code = 2
 
 
 class _Penstock(click.Group):
@@ -47,29 +32,7 @@ class _Penstock(click.Group):
                 error, click.ClickException | click.exceptions.Exit | click.Abort
             ):
                 raise
-            raise _explain(_first(error)) from error
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first error of a nursery's group; the others followed from it or say the same."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _explain(error: BaseException) -> _Failed:
-    match error:
-        case ConfigurationError() | InvalidRequest():
-            return _Misused(str(error))
-        case PenstockError():
-            return _Failed(str(error))
-        case OSError():
-            place = f"{error.filename}: " if error.filename else ""
-            return _Failed(f"{place}{error.strerror or error}")
-        case KeyboardInterrupt():
-            return _Failed("interrupted")
-        case _:
-            return _Failed(f"{type(error).__name__}: {error} (a defect: --debug shows where)")
+            raise explain(error) from error
 
 
 @click.group(

@@ -5,24 +5,28 @@ The only place that knows all parts by name; commands choose which of them to ru
 
 import random
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import trio
 from quart_trio import QuartTrio
 
+from penstock.deploy.overview import Overview
 from penstock.deploy.probes import create_probes
 from penstock.deploy.settings import Settings
+from penstock.deploy.store_watch import PermissionWatch, look_once
 from penstock.engine.client import Client
+from penstock.engine.errors import StoreRefused
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.registry import Registry
 from penstock.engine.supervision import Supervisor
-from penstock.engine.transport import Address, Redis
+from penstock.engine.transport import open_link
 from penstock.engine.worker import Worker
 from penstock.engine.worker_settings import WorkerSettings
 from penstock.http import create_app
 from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
+from penstock.telemetry.metrics_endpoint import MetricsEndpoint
 
 Ready = Callable[[], bool]
 
@@ -40,7 +44,7 @@ class Parts:
         """
         self.settings = settings
         self.registry = registry
-        self.redis = Redis(Address.parse(settings.redis))
+        self.redis = open_link(settings.redis)
         self.store = RedisStore(self.redis)
         self.telemetry = Telemetry.start(
             TelemetrySettings(
@@ -51,7 +55,10 @@ class Parts:
                 spans_file=None if settings.spans_file is None else str(settings.spans_file),
             )
         )
-        self.client = Client(self.store, self.telemetry.seams())
+        self.client = Client(self.store, self.telemetry.seams(), max_waiting=settings.max_waiting)
+        log = self.telemetry.logs.logger("penstock")
+        self._queues = settings.queues or registry.queues()
+        self.permissions = PermissionWatch(self.redis, self._queues, log)
         self._metrics = self.telemetry.metrics_endpoint(self.store)
 
     def api(self, draining: trio.Event, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
@@ -60,7 +67,7 @@ class Parts:
             self.client,
             self.registry,
             metrics=self._metrics,
-            ready=lambda: not draining.is_set(),
+            ready=lambda: not draining.is_set() and not self.permissions.refused,
             enter_client=enter_client,
             draining=draining,
         )
@@ -69,6 +76,11 @@ class Parts:
     def probes(self, ready: Ready) -> QuartTrio:
         """What a worker serves: liveness, readiness, metrics."""
         return create_probes(self.client, ready=ready, metrics=self._metrics)
+
+    def probes_for_all(self, overview: Overview) -> QuartTrio:
+        """What a supervisor serves for its worker processes, the same routes."""
+        metrics = MetricsEndpoint(self.telemetry.metrics, self.store, overview.gather)
+        return create_probes(self.client, ready=lambda: overview.ready, metrics=metrics, look=overview.ask)
 
     def worker(self) -> Worker:
         """A worker of the queues that the settings name, or of all that the registry's jobs name."""
@@ -81,12 +93,20 @@ class Parts:
             self.telemetry.seams(),
         )
 
+    async def look_at_store(self) -> None:
+        """Have it logged, once the store answers, what about it is not as it should be.
+
+        Raises `UnsuitableServer` where it is too old.
+        """
+        await look_once(self.redis, self._queues, self.telemetry.logs.logger("penstock"))
+
     async def watch_store(self) -> None:
         """Have it logged when the store goes away and when it is back, also while nobody asks."""
 
         async def look() -> None:
             while True:
-                await self.store.ping()
+                with suppress(StoreRefused):  # which is an answer
+                    await self.store.ping()
                 await trio.sleep(_LOOK)
 
         await Supervisor(self.store, self.client.seams.observers, random.Random()).keep("api", look)

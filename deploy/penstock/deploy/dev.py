@@ -17,6 +17,7 @@ from penstock.deploy.settings import (
     Settings,
     app_argument,
     bind_option,
+    max_waiting_option,
     server_options,
     takes,
     telemetry_options,
@@ -27,7 +28,7 @@ from penstock.engine.registry import Registry
 
 
 @click.command(short_help="Everything in one process: server, API and worker.")
-@takes(app_argument(), bind_option, *server_options, *worker_options, *telemetry_options)
+@takes(app_argument(), bind_option, max_waiting_option, *server_options, *worker_options, *telemetry_options)
 def dev(settings: Settings) -> None:
     """Run an embedded Valkey, the API and a worker in one process; jobs are kept in .penstock/.
 
@@ -56,6 +57,8 @@ async def _run(settings: Settings, registry: Registry) -> None:
                 worker.drain()
 
             await nursery.start(drain_on_signal, drain_both)
+            nursery.start_soon(parts.look_at_store)
+            nursery.start_soon(parts.permissions.run)
             async with trio.open_nursery() as working:
                 url = await working.start(partial(serve_api, parts, drain))
                 working.start_soon(worker.run)

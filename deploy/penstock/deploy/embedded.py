@@ -5,6 +5,7 @@ us lives: nobody starts a second server on data that is in use, and whoever star
 until the server that was left behind has written everything and gone.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -30,7 +31,7 @@ _SOCKET_PATH_BYTES = 100  # `sun_path` holds 108 bytes on Linux and 104 on macOS
 # closes, which it does however we die. Not `PR_SET_PDEATHSIG`: that fires when the *thread* which
 # started the child ends, and Trio starts children in threads that come and go. The watcher belongs to
 # the server's process group, so the number `$$` cannot be given to another process before it is done.
-_LAUNCH = 'exec 3<&0 </dev/null; (read -r _ <&3; kill "$$") & exec "$@" 3<&-'
+_LAUNCH = 'exec 3<&0 </dev/null; (read -r _ <&3; kill "$$" 2>/dev/null) & exec "$@" 3<&-'
 
 
 class EmbeddedServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,9 +160,10 @@ async def _take(file: IO[str], data: Path) -> None:
                     break
                 await trio.sleep(0.05)
             else:
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
+                with _explained(data):
+                    file.truncate(0)
+                    # Past the buffer: on a full disk it would fail once more when the file is closed.
+                    os.write(file.fileno(), str(os.getpid()).encode())
                 return
     raise ConfigurationError(
         f"the data folder {data} is in use by process {_owner(file)}: stop that one, or name another folder "
@@ -189,6 +191,11 @@ def _explained(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreUnavailable(
+                f"the data folder {folder} has no room left ({error.strerror}): make some, or name another "
+                "with --data"
+            ) from error
         raise ConfigurationError(
             f"the data folder {folder} cannot be used ({error.strerror}): name one that can be written "
             "with --data"

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from penstock.engine.errors import InvalidRequest
+from penstock.engine.limits import MAX_WAITING
 from penstock.engine.names import check_queue
 
 # The front end's default and telemetry's formats, said again so that --help need not import them.
@@ -33,9 +34,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path = Path(".penstock")
     bind: str = DEFAULT_BIND
     allow_insecure: bool = False
+    max_waiting: int = MAX_WAITING
     metrics_bind: str | None = None
     queues: tuple[str, ...] | None = None
-    concurrency: int = 64
+    processes: int = 1
+    concurrency: int = 64  # of each process
     lease: float = 15.0  # seconds
     grace: float = 25.0  # seconds
     log_level: str = "info"
@@ -105,7 +108,9 @@ def app_argument(*, required: bool = True) -> Callable[[Command], Command]:
 
 
 redis_option = setting(
-    "redis", "Where Redis or Valkey is: redis://, rediss:// (TLS) or unix://.", metavar="URL"
+    "redis",
+    "Where Redis or Valkey is: redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster://.",
+    metavar="URL",
 )
 server_options = (
     setting("data", "Folder that keeps the jobs from one run to the next.", type=click.Path(path_type=Path)),
@@ -115,8 +120,20 @@ bind_option = setting("bind", "Where the API listens; port 0 takes a free one.",
 insecure_option = setting(
     "allow_insecure", "Let the API listen where others reach it, though it knows no tokens yet.", is_flag=True
 )
+max_waiting_option = setting(
+    "max_waiting",
+    "Ready jobs that a queue may hold, and as many scheduled ones; more are refused. 0 for no limit.",
+    type=click.IntRange(0),
+    metavar="N",
+)
 metrics_bind_option = setting(
     "metrics_bind", "Serve /metrics, /healthz and /readyz here; nowhere unless given.", metavar="HOST:PORT"
+)
+processes_option = setting(
+    "processes",
+    "Worker processes that share the work; one that dies is started again.",
+    type=click.IntRange(1, 256),
+    metavar="N",
 )
 worker_options = (
     setting(
@@ -125,7 +142,9 @@ worker_options = (
         type=_Queues(),
         metavar="A,B",
     ),
-    setting("concurrency", "Jobs that run at once.", type=click.IntRange(1, 10_000), metavar="N"),
+    setting(
+        "concurrency", "Jobs that run at once in each process.", type=click.IntRange(1, 10_000), metavar="N"
+    ),
     setting(
         "lease",
         "Seconds after a worker's death until others take over its jobs.",

@@ -7,6 +7,10 @@ import trio
 
 from penstock.engine.errors import PenstockError
 
+AFTER_GRACE = 20.0
+"""Seconds past its grace period in which a worker process has ended: the worker's last words to the store
+(three times five seconds at most) and telemetry's (five)."""
+
 
 class StoppedAtOnce(PenstockError):
     """A second signal came before everything was drained; exit code 1 says so."""

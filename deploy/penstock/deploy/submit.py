@@ -14,7 +14,7 @@ from penstock.deploy.application import load_application
 from penstock.deploy.http_client import HttpClient
 from penstock.deploy.settings import DEFAULT_API, Settings, debug_option, redis_option
 from penstock.engine.job import Job, JobState
-from penstock.engine.module import Options
+from penstock.engine.options import Options
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     priority: int | None = None
     delay: float = 0.0
+    durable: bool | None = None
+    wait_replicas: int | None = None
     idempotency_key: str | None = None
 
 
@@ -72,6 +74,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--queue", metavar="NAME", help="Another queue than the job's own.")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 (last) to 9 (first).")
 @click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Start it that much later.")
+@click.option("--durable", is_flag=True, default=None, help="Return only once it is on the server's disk.")
+@click.option(
+    "--wait-replicas", type=int, metavar="N", help="Return only once N replicas of the server have it."
+)
 @click.option(
     "--idempotency-key",
     metavar="KEY",
@@ -131,6 +137,8 @@ async def _directly(settings: Settings, submission: Submission, *, wait: bool) -
         queue=submission.queue,
         priority=submission.priority,
         delay=submission.delay,
+        durable=submission.durable,
+        wait_replicas=submission.wait_replicas,
         idempotency_key=submission.idempotency_key,
     )
     registry = load_application(settings.app)

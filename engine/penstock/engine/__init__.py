@@ -4,7 +4,8 @@ from penstock.engine.client import Client
 from penstock.engine.context import JobContext
 from penstock.engine.events import Observers
 from penstock.engine.job import Job, JobError, JobState
-from penstock.engine.module import JobDefinition, Module, Options
+from penstock.engine.module import JobDefinition, Module
+from penstock.engine.options import Options
 from penstock.engine.outcome import Dead, Retry
 from penstock.engine.registry import Registry
 from penstock.engine.request import Receipt, Request

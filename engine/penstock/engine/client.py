@@ -1,8 +1,8 @@
 """Submitting and watching jobs, from Trio or asyncio."""
 
+import math
 import random
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -10,15 +10,23 @@ import anyio
 import anyio.abc
 
 from penstock.engine.endings import Endings
-from penstock.engine.errors import Conflict, JobFailed, JobNotFound
+from penstock.engine.errors import (
+    Conflict,
+    JobFailed,
+    JobNotFound,
+    NotDurable,
+    PenstockError,
+    StoreUnavailable,
+)
 from penstock.engine.events import JobEnqueued
 from penstock.engine.job import Job, JobState, trace_id_of
+from penstock.engine.limits import MAX_WAITING
 from penstock.engine.module import JobDefinition
 from penstock.engine.names import idempotent_job_id, new_job_id, quote_tenant, split_job_id
 from penstock.engine.record import Body, decode_body, encode_body
 from penstock.engine.request import Receipt, Request
 from penstock.engine.seams import Headers, Seams
-from penstock.engine.store import Cancellation, NewJob, Store, Submitted
+from penstock.engine.store import SLICE, Cancellation, NewJob, Store, Submitted, Terms
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,16 +34,21 @@ R = TypeVar("R")
 LOOK_AGAIN = 30.0
 """Seconds after which a waiter looks unasked: a tail that fell behind the stream's bound misses endings."""
 
+ENOUGH = 2
+"""Queues in a row that did not answer, after which a batch takes the whole store for away."""
+
 
 class Client:
     """The submitting side of a store.
 
     `async with Client(store) as client:` owns the task that hears of endings for those who wait;
-    submitting and looking need no `async with`.
+    submitting and looking need no `async with`. A queue that holds `max_waiting` ready jobs takes no more
+    from here, and as many scheduled ones; 0 for no limit.
     """
 
-    def __init__(self, store: Store, seams: Seams | None = None) -> None:
+    def __init__(self, store: Store, seams: Seams | None = None, *, max_waiting: int = MAX_WAITING) -> None:
         self.store = store
+        self._max_waiting = max_waiting
         self.seams = seams if seams is not None else Seams()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._endings: dict[str, Endings] = {}
@@ -67,6 +80,8 @@ class Client:
         Raises:
             InvalidArguments: before anything is stored.
             Conflict: the idempotency key was used for another job or other arguments.
+            QueueFull, StoreFull: there is no room; nothing was stored.
+            NotDurable: it is stored, but was to be `durable` or on replicas and is not known to be.
             StoreUnavailable: it may or may not be stored; with an idempotency key, send it again.
         """
         return await self.submit_request(job.request(*args, **kwargs))
@@ -85,23 +100,59 @@ class Client:
     async def submit_many(self, requests: Sequence[Request]) -> list[Receipt]:
         """Submit checked requests in as few round trips as possible; receipts in the same order.
 
-        A receipt with `conflict` tells of a request that was not stored. Raises `StoreUnavailable` when
-        an unknown part of them is stored.
+        A receipt with `conflict` tells of a request that was not stored. Raises the first error that
+        `submit_each` would list; then a part of them may be stored.
         """
-        receipts: list[Receipt | None] = [None] * len(requests)
-        by_queue: dict[str, list[int]] = {}
-        for position, request in enumerate(requests):
-            by_queue.setdefault(request.queue, []).append(position)
-        for queue, positions in by_queue.items():
-            answers = await self._submit_to(queue, [requests[position] for position in positions])
-            for position, receipt in zip(positions, answers, strict=True):
-                receipts[position] = receipt
-        return [receipt for receipt in receipts if receipt is not None]
+        receipts: list[Receipt] = []
+        for outcome in await self.submit_each(requests):
+            if isinstance(outcome, PenstockError):
+                raise outcome
+            receipts.append(outcome)
+        return receipts
 
-    async def _submit_to(self, queue: str, requests: list[Request]) -> list[Receipt]:
+    async def submit_each(self, requests: Sequence[Request]) -> list[Receipt | PenstockError]:
+        """Submit checked requests; in the same order each one's receipt, or why it has none.
+
+        A queue takes up to `SLICE` jobs in one step, all of them or none. `QueueFull`, `StoreFull` and
+        `StoreRefused` tell of requests that are not stored, `StoreUnavailable` of such that may be. A queue
+        that did not answer is not asked again, and after two in a row no other is: the store is away.
+        """
+        outcomes: dict[int, Receipt | PenstockError] = {}
+        silent: dict[str, StoreUnavailable] = {}  # queues whose server did not answer
+        away: StoreUnavailable | None = None  # what the last of them came to, once enough did in a row
+        in_a_row = 0
+        for queue, terms, positions in self._steps(requests):
+            try:
+                if trouble := silent.get(queue, away):  # asking again would keep the caller for nothing
+                    raise trouble
+                answers = await self._submit_to(queue, terms, [requests[position] for position in positions])
+                outcomes.update(zip(positions, answers, strict=True))
+                in_a_row = 0
+            except PenstockError as error:
+                outcomes.update(dict.fromkeys(positions, error))
+                if not isinstance(error, StoreUnavailable) or isinstance(error, NotDurable):
+                    in_a_row = 0
+                elif queue not in silent and away is None:
+                    silent[queue] = error
+                    in_a_row += 1
+                    away = error if in_a_row >= ENOUGH else None
+        return [outcomes[position] for position in range(len(requests))]
+
+    def _steps(self, requests: Sequence[Request]) -> Iterator[tuple[str, Terms, list[int]]]:
+        """The requests by queue and terms, as positions, in slices that one step of the store takes."""
+        groups: dict[tuple[str, bool, int], list[int]] = {}
+        for position, request in enumerate(requests):
+            group = request.queue, request.durable, request.wait_replicas
+            groups.setdefault(group, []).append(position)
+        for (queue, disk, replicas), positions in groups.items():
+            terms = Terms(most=self._max_waiting, disk=disk, replicas=replicas)
+            for start in range(0, len(positions), SLICE):
+                yield queue, terms, positions[start : start + SLICE]
+
+    async def _submit_to(self, queue: str, terms: Terms, requests: list[Request]) -> list[Receipt]:
         with self.seams.around_submit(requests) as headers:
             jobs = [_new_job(request, dict(headers)) for request in requests]
-            answers = await self.store.submit(queue, jobs)
+            answers = await self.store.submit(queue, jobs, terms)
         receipts: list[Receipt] = []
         for request, answer in zip(requests, answers, strict=True):
             receipt = (
@@ -210,12 +261,12 @@ def _suffix(request: Request) -> str | None:
 
 
 def _new_job(request: Request, headers: dict[str, str]) -> NewJob:
-    expires = 0 if request.expires_in is None else round((time.time() + request.expires_in) * 1000)
     suffix = _suffix(request)
+    expires_in = 0 if request.expires_in is None else math.ceil(request.expires_in * 1000)
     sending = 0 if suffix is None else random.getrandbits(63)
     return NewJob(
         suffix=suffix or new_job_id(request.queue).rpartition(".")[2],
-        body=encode_body(Body(request.job, request.args, headers, request.user, expires, sending)),
+        body=encode_body(Body(request.job, request.args, headers, request.user, expires_in, sending)),
         priority=request.priority,
         tenant=quote_tenant(request.tenant),
         due=None if request.run_at is None else round(request.run_at * 1000),

@@ -25,9 +25,9 @@ async def consume(shift: Shift, runner: Runner) -> None:
             return
         shift.started()
         try:
-            shift.settler.put(held, await runner.run(held, shift.worker))
+            shift.settlers[held.queue].put(held, await runner.run(held, shift.worker))
         except Exception:  # a defect around the handler, not in it: the job is innocent
-            shift.settler.give_back([held], "crash")
+            shift.settlers[held.queue].give_back(held, "crash")
             raise
         finally:
             shift.ended()

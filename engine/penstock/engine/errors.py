@@ -61,8 +61,29 @@ class StoreRefused(PenstockError):
     """Redis answered with an error that sending again will not cure (ACL, wrong type, script error)."""
 
 
+class StoreForbidden(StoreRefused):
+    """Redis does not let this user log in or do that. An operator can mend it; nothing is lost meanwhile."""
+
+
 class StoreFull(StoreRefused):
-    """Redis is at its `maxmemory` and refuses submissions until something is deleted; jobs still end."""
+    """Redis is at its `maxmemory`, or near it: it takes no jobs until there is room; those it has end."""
+
+
+class QueueFull(StoreRefused):
+    """The queue holds as many waiting jobs as its limit allows; nothing was stored. Later there is room."""
+
+    def __init__(self, queue: str, waiting: int, most: int) -> None:
+        super().__init__(
+            f"queue {queue} has {waiting:,} jobs waiting and takes at most {most:,}; nothing was stored. "
+            "Send it again when work has been done."
+        )
+
+
+class NotDurable(StoreUnavailable):
+    """Jobs are stored, but not known to be on disk or on as many replicas as was asked.
+
+    Sending them again, with their idempotency keys, waits once more.
+    """
 
 
 class LeaseLost(PenstockError):

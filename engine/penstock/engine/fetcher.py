@@ -1,16 +1,22 @@
 """The fetcher: claims what free consumers can start at once, plus a prefetch bounded by time."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import trio
 
-from penstock.engine.heartbeat import Heartbeat
-from penstock.engine.held import Held
+from penstock.engine.claimer import Claimer
 from penstock.engine.shift import MAX_PREFETCH, Shift
-from penstock.engine.store import Claim
+from penstock.engine.supervision import Supervisor
 
 PREFETCH_SECONDS = 0.1
 """A claimed job should start within this time; what waits longer is given back for others."""
 MAX_IDLE = 5.0
 """Seconds after which an idle fetcher looks again although nobody woke it."""
+MAX_DEAF = 0.25
+"""The same while wake-ups are not heard: one server of several being away deafens a worker to all."""
+PATIENCE = 0.25
+"""Seconds in which a queue should answer; one that is late is taken up again when it has answered."""
 MAX_CLAIM = 500
 
 
@@ -32,21 +38,22 @@ class Pace:
 
 
 class Fetcher:
-    """Fills a shift's buffer; one per shift."""
+    """Fills a shift's buffer; one per shift. A queue whose server is away does not hold up the others."""
 
-    def __init__(self, shift: Shift) -> None:
+    def __init__(
+        self, shift: Shift, claimers: Sequence[Claimer], claims: trio.Nursery, supervisor: Supervisor
+    ) -> None:
+        """One claimer for each queue; each claim is a task in `claims`."""
         self._shift = shift
+        self._claimers = list(claimers)
+        self._claims = claims
+        self._supervisor = supervisor
         self._pace = Pace()
-        self._number = 1  # of the next claim, on every queue
         self._first = 0  # the queue that is asked first, in turn
-        self._left_word = False  # every queue was found empty and knows that this worker waits
-        self._unanswered: str | None = None  # the queue to which a claim was sent whose answer is not known
+        self._left_word = False  # every queue that answers was empty and knows that this worker waits
 
     async def run(self) -> None:
-        """Claim until the shift drains.
-
-        After `StoreUnavailable` run it again: a claim whose answer was lost is sent again under its number.
-        """
+        """Claim until the shift drains; claims that are late then are left to end by themselves."""
         shift = self._shift
         while not shift.draining:
             wanted = self._wanted()
@@ -55,20 +62,14 @@ class Fetcher:
             if shift.draining:
                 break
             if self._left_word:
-                await shift.wait_for_work(MAX_IDLE)
+                await shift.wait_for_work(MAX_IDLE if shift.hears else MAX_DEAF)
             elif wanted <= 0 or shift.full:
                 await self._wait_for_room()
             # else a consumer came free while the claim was under way: look again, and leave word this time
 
-    async def give_up(self) -> None:
-        """Give back what a claim has taken whose answer nobody waits for any more."""
-        if self._unanswered is not None:
-            await self._shift.store.return_claim(self._unanswered, self._shift.worker, self._number)
-            self._unanswered = None
-
     def _wanted(self) -> int:
         shift, prefetch = self._shift, self._prefetch()
-        if len(shift.buffer) > prefetch // 2 or len(shift.settler) > shift.buffer.capacity:
+        if len(shift.buffer) > prefetch // 2 or shift.settles_too_slowly:
             return 0
         return min(MAX_CLAIM, shift.settings.concurrency + prefetch - shift.running - len(shift.buffer))
 
@@ -92,44 +93,27 @@ class Fetcher:
         A worker that is full leaves no word: it could not start what it would be woken for.
         """
         self._left_word = False
-        if self._unanswered is not None:
-            return await self._claim_from(self._unanswered, wanted, idle=False)
-        queues = self._shift.queues
-        order = queues[self._first :] + queues[: self._first]
-        self._first = (self._first + 1) % len(queues)
+        claimers = self._claimers
+        in_turn = claimers[self._first :] + claimers[: self._first]
+        self._first = (self._first + 1) % len(claimers)
         taken = 0
-        if len(order) > 1:
-            for queue in order:
-                taken += await self._claim_from(queue, wanted - taken, idle=False) if wanted > taken else 0
+        if len(in_turn) > 1:
+            for claimer in in_turn:
+                taken += await self._claim_from(claimer, wanted - taken, idle=False)
         if taken == 0:
             word = not self._shift.full
-            for queue in order:
-                taken += await self._claim_from(queue, wanted - taken, idle=word and taken == 0)
+            for claimer in in_turn:
+                taken += await self._claim_from(claimer, wanted - taken, idle=word and taken == 0)
             self._left_word = word and taken == 0
         return taken
 
-    async def _claim_from(self, queue: str, wanted: int, *, idle: bool) -> int:
-        shift = self._shift
-        suspect = not shift.holds_suspect
-        self._unanswered = queue
-        while (claim := await self._ask(queue, wanted, suspect=suspect, idle=idle)) is None:
-            await Heartbeat(shift, queue).beat()  # the lease ran out: prolongs it, or ends the shift
-        self._unanswered = None
-        number, self._number = self._number, self._number + 1
-        self._take(queue, claim, number)
-        return len(claim.jobs)
-
-    async def _ask(self, queue: str, wanted: int, *, suspect: bool, idle: bool) -> Claim | None:
-        claim, worker = self._shift.store.claim, self._shift.worker
-        return await claim(queue, worker, self._number, wanted, suspect=suspect, idle=idle)
-
-    def _take(self, queue: str, claim: Claim, number: int) -> None:
-        shift = self._shift
-        now = trio.current_time()
-        for claimed in claim.jobs:
-            shift.take(Held(queue, claimed, number, claim.now, now))
-        shift.answered[queue] = number
-        if shift.draining:  # before a consumer sees them: nothing starts any more
-            shift.give_back_buffered("drain")
-        if claim.next_due is not None:
-            shift.agenda[queue].note((claim.next_due - claim.now) / 1000)
+    async def _claim_from(self, claimer: Claimer, wanted: int, *, idle: bool) -> int:
+        """How many jobs came; none too from a queue that is late, whose jobs come when they come."""
+        if wanted <= 0 or not claimer.free:
+            return 0
+        order = claimer.begin(wanted, idle=idle)
+        self._claims.start_soon(self._supervisor.keep, "fetcher", partial(claimer.carry, order))
+        with trio.move_on_after(PATIENCE):
+            await order.answered.wait()
+        order.late = not order.answered.is_set()
+        return order.taken

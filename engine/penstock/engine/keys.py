@@ -17,9 +17,19 @@ def job(queue: str, suffix: str) -> str:
     return f"{root(queue)}job:{suffix}"
 
 
+def running(queue: str, worker: str) -> str:
+    """Hash: the jobs that one worker holds, each with its token, the number of its claim, and since when."""
+    return f"{root(queue)}running:{worker}"
+
+
 def events(queue: str) -> str:
     """Stream: endings, appended by the script that makes them."""
     return f"{root(queue)}events"
+
+
+def counts(queue: str) -> str:
+    """Hash: a queue's few numbers."""
+    return f"{root(queue)}counts"
 
 
 def wake(queue: str, worker: str) -> str:

@@ -13,3 +13,7 @@ RESULT_TTL = 24 * 3600.0
 DEAD_TTL = 30 * 24 * 3600.0
 UNKNOWN_JOB_TTL = 3600.0
 """How long a job that no worker here knows is offered again before it dies."""
+MAX_WAITING = 10_000_000
+"""Ready jobs in one queue, and as many scheduled ones: 2 GB each at 200 bytes. A client may say otherwise."""
+MAX_REPLICAS = 10
+"""Replicas that one submission may wait for."""

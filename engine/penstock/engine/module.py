@@ -8,8 +8,9 @@ import msgspec
 
 from penstock.engine.context import JobContext
 from penstock.engine.errors import ConfigurationError, InvalidRequest
-from penstock.engine.limits import MAX_DELAY, MAX_KEY, RESULT_TTL
-from penstock.engine.names import JOB_NAME, check_priority, check_queue, check_tenant, check_text
+from penstock.engine.limits import MAX_DELAY, MAX_REPLICAS, RESULT_TTL
+from penstock.engine.names import JOB_NAME, check_priority, check_queue
+from penstock.engine.options import Options, Policy
 from penstock.engine.request import Request
 from penstock.engine.retry import Backoff
 from penstock.engine.signature import Signature
@@ -30,55 +31,6 @@ class JobDecorator(Protocol):
     def __call__(self, function: Callable[..., Any], /) -> Any:
         """Declare `function` as a job."""
         ...
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a job is run. Seconds throughout."""
-
-    queue: str = "default"
-    priority: int = 0
-    timeout: float = 300.0
-    """A handler that runs longer is cancelled and the attempt has failed."""
-    retries: int = 3
-    """Attempts after the first."""
-    backoff: Backoff = Backoff()
-    result_ttl: float = RESULT_TTL
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one submission may say beyond its arguments; None leaves it as the job declares."""
-
-    queue: str | None = None
-    priority: int | None = None
-    delay: float = 0.0
-    run_at: float | None = None
-    expires_in: float | None = None
-    unique_key: str | None = None
-    idempotency_key: str | None = None
-    tenant: str | None = None
-    user: str | None = None
-
-    def check(self) -> None:
-        """Raise `InvalidRequest` naming the first field that is out of its range."""
-        if self.queue is not None:
-            check_queue(self.queue)
-        if self.priority is not None:
-            check_priority(self.priority)
-        check_tenant(self.tenant)
-        if not 0 <= self.delay <= MAX_DELAY:
-            raise _out_of_range("delay", self.delay, f"0 to {MAX_DELAY:.0f} seconds")
-        if self.expires_in is not None and not 0 < self.expires_in <= MAX_DELAY:
-            raise _out_of_range("expires_in", self.expires_in, f"0 to {MAX_DELAY:.0f} seconds")
-        if self.run_at is not None and not 0 <= self.run_at < 1e11:  # year 5138: surely milliseconds
-            raise _out_of_range("run_at", self.run_at, "seconds since the epoch")
-        for field in ("unique_key", "idempotency_key", "user"):
-            text: str | None = getattr(self, field)
-            if text is not None:
-                check_text(field, text, MAX_KEY)
-
-
-def _out_of_range(field: str, value: object, expected: str) -> InvalidRequest:
-    return InvalidRequest(f"{field} is {value}: expected {expected}", field=field)
 
 
 class JobDefinition(Generic[P, R]):
@@ -134,6 +86,8 @@ class JobDefinition(Generic[P, R]):
             idempotency_key=options.idempotency_key,
             tenant=options.tenant,
             user=options.user,
+            durable=policy.durable if options.durable is None else options.durable,
+            wait_replicas=policy.wait_replicas if options.wait_replicas is None else options.wait_replicas,
         )
 
 
@@ -160,6 +114,8 @@ class Module:
         retries: int = 3,
         backoff: Backoff = ...,
         result_ttl: float = RESULT_TTL,
+        durable: bool = False,
+        wait_replicas: int = 0,
     ) -> JobDecorator: ...
     def job(
         self,
@@ -208,6 +164,8 @@ class Module:
                 f"job {name}: expected a positive timeout, no negative retries, and a result_ttl of 0.001 to "
                 f"{MAX_DELAY:.0f} seconds"
             )
+        if not 0 <= policy.wait_replicas <= MAX_REPLICAS:
+            raise ConfigurationError(f"job {name}: expected wait_replicas of 0 to {MAX_REPLICAS}")
         definition: JobDefinition[..., Any] = JobDefinition(name, function, policy)
         if not definition.signature.takes_context:
             raise ConfigurationError(f"job {name}: its first parameter must be `ctx: JobContext`")

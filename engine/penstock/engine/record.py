@@ -55,8 +55,8 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
     args: msgspec.Raw  # a msgpack map of the validated arguments
     headers: dict[str, str] = {}
     user: str | None = None
-    expires: int = 0
-    """Milliseconds since the epoch after which it must not start any more; 0 for never."""
+    expires_in: int = 0
+    """Milliseconds after its submission from which on it must not start any more; 0 for never."""
     sending: int = 0
     """With an idempotency key, chance: tells this submission, sent again, from another under the same key."""
 

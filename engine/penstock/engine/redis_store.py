@@ -5,14 +5,22 @@ What the scripts do stands in scripts/*.lua, what the methods promise in store.p
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
+import anyio
+
 from penstock.engine import keys, scripts
-from penstock.engine.errors import LeaseLost, StoreFull
+from penstock.engine.durable import DurableLine
+from penstock.engine.errors import LeaseLost, StoreFull, StoreUnavailable
+from penstock.engine.intake import Intake
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
+from penstock.engine.memory_watch import MemoryWatch
 from penstock.engine.record import Record, describe, parse_record
 from penstock.engine.store import (
+    PLAIN,
+    SLICE,
     Cancellation,
     Claim,
     Claimed,
@@ -25,26 +33,33 @@ from penstock.engine.store import (
     Released,
     Settlement,
     Submitted,
+    Terms,
     Verdict,
     Wake,
 )
-from penstock.engine.transport import Redis, Subscription, connect
+from penstock.engine.transport import Inbox, Link
 
-SLICE = 1000
-"""Jobs in one script call: keeps every call short for the others, and below Lua's limit of 8,000 values."""
+LIST_WITHIN = 1.0
+"""Seconds that listing a queue may take; operators look at the list, no rule does."""
+LIST_AGAIN = 5.0
+"""Seconds until it is tried again."""
 TAIL_BLOCK = 5000  # milliseconds an XREAD waits; bounds how long a half-open connection goes unnoticed
 
 
 class RedisStore:
-    """Jobs in one Redis; implements `penstock.engine.store.Store`.
+    """Jobs in Redis, one server or many; implements `penstock.engine.store.Store`.
 
     `redis` stays the caller's to close. Listening and tailing open connections of their own.
     """
 
-    def __init__(self, redis: Redis, *, test_clock: bool = False) -> None:
+    def __init__(self, redis: Link, *, test_clock: bool = False) -> None:
         self.redis = redis
         self._scripts = scripts.load(scripts.TEST_CLOCK if test_clock else scripts.SERVER_CLOCK)
         self._known: set[str] = set()  # queues that this process has put on the list
+        self._connects = 0
+        self._list_again = 0.0
+        self._durable: dict[str, DurableLine] = {}
+        self._intake = Intake(self._submit, MemoryWatch(partial(self._call, "memory")))
 
     async def _call(self, script: str, queue: str, *args: Any) -> Any:
         # Any: the shape of each reply is written above its script, and read where it is asked for.
@@ -55,22 +70,30 @@ class RedisStore:
 
     # --- for submitters -----------------------------------------------------------------
 
-    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
         await self._remember(queue)
-        answers: list[Submitted] = []
-        for start in range(0, len(jobs), SLICE):
-            args: list[Any] = []
-            for job in jobs[start : start + SLICE]:
-                due = "" if job.due is None else job.due
-                args += (job.suffix, job.priority, job.tenant, due, job.delay, job.unique or "", job.body)
-            for suffix, created, state in await self._call("submit", queue, *args):
-                answers.append(Submitted(suffix.decode(), created == 1, JobState(state.decode())))
-        return answers
+        return await self._intake.submit(queue, jobs, terms)
+
+    async def _submit(self, queue: str, args: Sequence[Any], terms: Terms) -> Any:
+        if not (terms.disk or terms.replicas):
+            return await self._call("submit", queue, *args)
+        if queue not in self._durable:
+            self._durable[queue] = DurableLine(self.redis, self._scripts["submit"], queue)
+        return await self._durable[queue].send(args, terms)
 
     async def _remember(self, queue: str) -> None:
-        if queue not in self._known:
-            await self._execute("SADD", keys.QUEUES, queue)
+        """Put the queue on the list, which may live on another server: no submission waits long for it."""
+        if self._connects != self.redis.connects:  # perhaps to a server that lost the list
+            self._known.clear()
+            self._connects = self.redis.connects
+        if queue in self._known or anyio.current_time() < self._list_again:
+            return
+        with suppress(StoreUnavailable), anyio.move_on_after(LIST_WITHIN):
+            await self.redis.execute("SADD", keys.QUEUES, queue, retry_for=0)
             self._known.add(queue)
+            self._connects = self.redis.connects  # the first command of all has opened it
+            return
+        self._list_again = anyio.current_time() + LIST_AGAIN
 
     async def look(self, queue: str, suffix: str) -> Job | None:
         reply = await self._call("look", queue, suffix)
@@ -91,15 +114,12 @@ class RedisStore:
 
     @asynccontextmanager
     async def endings(self, queue: str) -> AsyncGenerator[AsyncIterator[Ended]]:
-        connection = await connect(self.redis.address)
-        try:
-            stream = keys.events(queue)
+        stream = keys.events(queue)
+        async with self.redis.reserve(stream) as connection:
             newest: Any = await connection.execute("XREVRANGE", stream, "+", "-", "COUNT", 1)
             last = newest[0][0] if newest else b"0-0"
             async with aclosing(self._tail(connection.execute, stream, last)) as endings:
                 yield endings
-        finally:
-            await connection.aclose()
 
     async def _tail(self, execute: Any, stream: str, last: bytes) -> AsyncGenerator[Ended]:
         while True:
@@ -123,12 +143,16 @@ class RedisStore:
         reply = await self._call("heartbeat", queue, worker, lease)
         if reply is None:
             return None
-        now, flat, cancels = reply
-        held = {
-            int(token): (suffix.decode(), int(claim))
-            for suffix, token, claim in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        }
-        return Heartbeat(now, held, _texts(cancels))
+        now, count, cancels = reply
+        # By itself: made by a script, a list of 10,000 jobs holds the others up four times as long.
+        # What changes in between is judged by the next beat.
+        flat: Any = await self._execute("HGETALL", keys.running(queue, worker)) if count else []
+        held: dict[int, tuple[str, int]] = {}
+        for suffix, hold in zip(flat[::2], flat[1::2], strict=True):
+            token, claim = hold.split(b" ")[:2]
+            held[int(token)] = suffix.decode(), int(claim)
+        asked, in_order = set(_texts(cancels)), dict(sorted(held.items()))
+        return Heartbeat(now, in_order, [suffix for suffix, _ in in_order.values() if suffix in asked])
 
     async def leave(self, queue: str, worker: str) -> Released:
         return Released(_texts(await self._call("leave", queue, worker)))
@@ -188,14 +212,15 @@ class RedisStore:
     @asynccontextmanager
     async def listen(self, worker: str, queues: Sequence[str]) -> AsyncGenerator[AsyncIterator[Wake]]:
         channels = {keys.wake(queue, worker).encode(): queue for queue in queues}
-        async with Subscription.open(self.redis.address) as subscription:
-            await subscription.subscribe(*channels)
-            async with aclosing(self._wakes(subscription, channels)) as wakes:
-                yield wakes
+        async with (
+            self.redis.subscribe(*channels) as inbox,
+            aclosing(self._wakes(inbox, channels)) as wakes,
+        ):
+            yield wakes
 
-    async def _wakes(self, subscription: Subscription, channels: dict[bytes, str]) -> AsyncGenerator[Wake]:
+    async def _wakes(self, inbox: Inbox, channels: dict[bytes, str]) -> AsyncGenerator[Wake]:
         while True:
-            channel, payload = await subscription.receive()
+            channel, payload = await inbox.receive()
             _, _, suffix = payload.decode().partition("cancel ")
             yield Wake(channels[channel], suffix or None)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.engine.errors import ConfigurationError, UnknownJob
-from penstock.engine.module import JobDefinition, Module, Options
+from penstock.engine.module import JobDefinition, Module
+from penstock.engine.options import Options
 from penstock.engine.request import Request
 
 

@@ -17,11 +17,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     delay: float = 0.0
     run_at: float | None = None
     expires_in: float | None = None
-    """Counted from the moment of submission, the submitter's clock."""
+    """Counted from the moment of submission, on the server's clock."""
     unique_key: str | None = None
     idempotency_key: str | None = None
     tenant: str | None = None
     user: str | None = None
+    durable: bool = False
+    """Acknowledged only once it is on the server's disk."""
+    wait_replicas: int = 0
+    """Acknowledged only once so many replicas have it."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

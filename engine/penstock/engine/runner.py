@@ -73,8 +73,11 @@ class Runner:
         definition = self._registry.get(body.job) if body is not None else None
         if body is None or definition is None:
             return Finished(self._unknown(held, header, body), header.attempt, started, header, None)
-        if body.expires and held.now >= body.expires:
+        if body.expires_in and held.now >= header.submitted + body.expires_in:
             return Finished(Expired(), header.attempt, started, header, definition)
+        if held.reason in ("shutdown", "lost"):  # while it waited in the buffer: it has not started
+            untouched = Released("shutdown") if held.reason == "shutdown" else Lost()
+            return Finished(untouched, header.attempt, started, header, definition)
         attempt = _attempt(held, record, body, definition, worker)
         outcome = await self._attempt(held, attempt, body, definition)
         return Finished(outcome, header.attempt + 1, started, header, definition)
@@ -115,7 +118,7 @@ class Runner:
         except InvalidArguments as error:
             return Dead(str(error), error=describe_failure(error))
         timeout = definition.policy.timeout
-        if held.reason is not None:  # stopped while it waited in the buffer
+        if held.reason is not None:  # cancelled while it waited in the buffer
             return self._stopped(held, attempt, definition, timeout)
         with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
             held.scope = scope

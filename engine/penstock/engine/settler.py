@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import trio
@@ -33,11 +33,14 @@ FLUSH = 200
 
 
 class Settler:
-    """Ends attempts in the store for one worker id; owned by its shift."""
+    """Ends attempts of one queue in the store for one worker id; owned by its shift."""
 
-    def __init__(self, store: Store, seams: Seams, worker: str, done: Callable[[Held], None]) -> None:
+    def __init__(
+        self, store: Store, seams: Seams, queue: str, worker: str, done: Callable[[Held], None]
+    ) -> None:
         """`done` hears of each job that this worker is rid of."""
         self._store = store
+        self._queue = queue
         self._seams = seams
         self._worker = worker
         self._done = done
@@ -57,14 +60,17 @@ class Settler:
         if isinstance(outcome, Lost):
             self._done(held)
         elif isinstance(outcome, Released) and outcome.reason == "shutdown":
-            self.give_back([held], outcome.reason)
+            self.give_back(held, outcome.reason)
         else:
             self._endings.append((held, self._settlement(held, finished)))
             self._work.set()
 
-    def give_back(self, returns: Sequence[Held], reason: str) -> None:
-        """Return jobs to the head of their lines, no attempt consumed; never blocks."""
-        self._returns += ((held, reason) for held in returns)
+    def give_back(self, held: Held, reason: str) -> None:
+        """Return a job to the head of its line, in front of those returned later; never blocks.
+
+        No attempt is consumed.
+        """
+        self._returns.append((held, reason))
         self._work.set()
 
     def close(self) -> None:
@@ -83,27 +89,28 @@ class Settler:
             await self._work.wait()
 
     async def _flush(self) -> None:
-        endings, returns = self._endings[:FLUSH], self._returns[:FLUSH]
-        del self._endings[:FLUSH], self._returns[:FLUSH]
+        # Returns from behind, because each flush goes to the head of its lines.
+        first = max(0, len(self._returns) - FLUSH)
+        endings, returns = self._endings[:FLUSH], self._returns[first:]
+        del self._endings[:FLUSH], self._returns[first:]
         self._flushing = len(endings) + len(returns)
         try:
-            for queue in {held.queue for held, _ in (*returns, *endings)}:
-                await self._release(queue, [pair for pair in returns if pair[0].queue == queue])
-                await self._settle(queue, [pair for pair in endings if pair[0].queue == queue])
+            await self._release(returns)
+            await self._settle(endings)
         except BaseException:
             # Sending them again is safe: what had been acknowledged recognises itself.
             self._endings[:0] = endings
-            self._returns[:0] = returns
+            self._returns[first:first] = returns
             raise
         finally:
             self._flushing = 0
         for held, _ in (*returns, *endings):
             self._done(held)
 
-    async def _settle(self, queue: str, batch: list[tuple[Held, Settlement]]) -> None:
+    async def _settle(self, batch: list[tuple[Held, Settlement]]) -> None:
         if not batch:
             return
-        began = time.perf_counter()
+        began, queue = time.perf_counter(), self._queue
         verdicts = await self._store.settle(queue, self._worker, [ending for _, ending in batch])
         emit = self._seams.observers.emit
         emit(Settled(queue, len(batch), verdicts.count("refused"), time.perf_counter() - began))
@@ -111,12 +118,12 @@ class Settler:
             if verdict == "refused":
                 emit(SettlementRefused(f"{queue}.{held.claimed.suffix}", queue, self._worker))
 
-    async def _release(self, queue: str, batch: list[tuple[Held, str]]) -> None:
+    async def _release(self, batch: list[tuple[Held, str]]) -> None:
         if not batch:
             return
         pairs = [(held.claimed.suffix, held.claimed.token) for held, _ in batch]
-        released = await self._store.release(queue, self._worker, pairs)
-        self._seams.observers.emit(JobsReleased(queue, len(released.suffixes), batch[0][1]))
+        released = await self._store.release(self._queue, self._worker, pairs)
+        self._seams.observers.emit(JobsReleased(self._queue, len(released.suffixes), batch[0][1]))
 
     def _settlement(self, held: Held, finished: Finished) -> Settlement:
         state, delay = _state_and_delay(finished)

@@ -32,11 +32,11 @@ class Shift:
         self, store: Store, queues: Sequence[str], worker: str, settings: WorkerSettings, seams: Seams
     ) -> None:
         self.store = store
-        self.queues = list(queues)
+        self.queues = list(dict.fromkeys(queues))
         self.worker = worker
         self.settings = settings
         self.seams = seams
-        self.settler = Settler(store, seams, worker, self._forget)
+        self.settlers = {queue: Settler(store, seams, queue, worker, self._forget) for queue in queues}
         self.buffer = Buffer((1 + MAX_PREFETCH) * settings.concurrency)
         self.scope = trio.CancelScope()
         self.fetching = trio.CancelScope()
@@ -47,13 +47,21 @@ class Shift:
         self.answered = dict.fromkeys(queues, 0)
         """Per queue, the number of the last claim whose answer arrived."""
         self.beaten: dict[str, float] = {}
-        """Per queue, when the lease was prolonged last, by the loop's clock."""
+        """Per queue, when the lease was begun or prolonged last, by the loop's clock."""
+        self.hears = False
+        """Whether wake-ups arrive."""
         self.agenda = {queue: Agenda() for queue in queues}
         self._held: dict[tuple[str, int], Held] = {}  # by queue and token, until the store has them back
         self._suspects = 0
         self._room: trio.Event | None = None
         self._room_at = 0
         self._work = trio.Event()
+
+    async def join(self, queue: str) -> None:
+        """Begin the lease on a queue; from here on it is asked for jobs."""
+        await self.store.join(queue, self.worker, round(self.settings.lease * 1000))
+        self.beaten[queue] = trio.current_time()
+        self.kick()
 
     # --- jobs come and go ----------------------------------------------------------------
 
@@ -63,15 +71,29 @@ class Shift:
         return self.running + len(self.buffer) >= self.settings.concurrency
 
     @property
+    def settles_too_slowly(self) -> bool:
+        """Whether every queue has more endings and returns waiting than there should be."""
+        return min(map(len, self.settlers.values())) > self.buffer.capacity
+
+    @property
     def holds_suspect(self) -> bool:
         """Whether one of the jobs here was held by a worker that died."""
         return self._suspects > 0
 
     def take(self, held: Held) -> None:
-        """Take a claimed job over into the buffer."""
+        """Take a claimed job over into the buffer.
+
+        What came so late that its place is taken, be it the one suspect's, goes back.
+        """
+        second = held.suspect and self.holds_suspect
         self._held[held.queue, held.claimed.token] = held
         self._suspects += held.suspect
-        self.buffer.put_nowait(held)
+        try:
+            if second:
+                raise trio.WouldBlock
+            self.buffer.put_nowait(held)
+        except trio.WouldBlock:
+            self.settlers[held.queue].give_back(held, "waited_too_long")
 
     def started(self) -> None:
         """A consumer took a job from the buffer."""
@@ -86,8 +108,19 @@ class Shift:
 
     def give_back_buffered(self, reason: str) -> None:
         """Return what has not started."""
-        if returns := self.buffer.empty():
-            self.settler.give_back(returns, reason)
+        for held in self.buffer.empty():
+            self.settlers[held.queue].give_back(held, reason)
+
+    def give_back_held(self, queue: str, reason: str) -> None:
+        """Return all of a queue that is neither settled nor given back, when nothing runs any more."""
+        for held in self._held.values():
+            if held.queue == queue:
+                self.settlers[queue].give_back(held, reason)
+
+    def close_settlers(self) -> None:
+        """There will be no more endings: let the settlers end when they have sent what they have."""
+        for settler in self.settlers.values():
+            settler.close()
 
     def stop_running(self, reason: Reason) -> None:
         """Cancel every handler."""
@@ -145,8 +178,9 @@ class Shift:
     # --- waiting -------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Stop claiming; the fetcher is woken, and cut off should the store not answer it."""
+        """Stop claiming and give back what has not started; claims under way are cut off after a moment."""
         self.draining = True
+        self.give_back_buffered("drain")
         self.fetching.deadline = trio.current_time() + LAST_CLAIM
         self.kick()
         if self._room is not None:

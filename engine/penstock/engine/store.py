@@ -20,6 +20,9 @@ import msgspec
 from penstock.engine.job import Job, JobState
 from penstock.engine.record import Record
 
+SLICE = 500
+"""Jobs in one step at most, so that others are served in between: so many submissions take 6 to 8 ms."""
+
 
 class NewJob(msgspec.Struct, frozen=True, gc=False):
     """One job to be stored; `suffix` is the part of its id behind the queue's name."""
@@ -45,6 +48,20 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     """Also True when the very same job (same id, same body) had been stored before."""
     state: JobState
     """`scheduled` or `ready` for a new one, the header's state of the older one otherwise."""
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """On what terms jobs are taken in, beside being stored."""
+
+    most: int = 0
+    """How many ready and how many scheduled jobs the queue may hold with these; 0 for no limit."""
+    disk: bool = False
+    """Acknowledge only what has reached the server's disk."""
+    replicas: int = 0
+    """Acknowledge only what has reached so many replicas."""
+
+
+PLAIN = Terms()
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
@@ -167,11 +184,16 @@ class Store(Protocol):
 
     # --- for submitters -----------------------------------------------------------------
 
-    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
         """Store jobs and wake an idle worker; one answer per job, in order.
 
         An id that exists is left alone: with the same body it counts as created, else as a duplicate.
-        Large sequences are sent in slices of at most 1,000; each slice is atomic.
+        Large sequences are sent in slices of at most `SLICE`; each slice is atomic.
+
+        Raises:
+            QueueFull: the queue would hold more than `terms.most`; of this slice nothing was stored.
+            StoreFull: the store has no memory left; of this slice nothing was stored.
+            NotDurable: stored, but not known to be as safe as `terms` ask; sending again finds out.
         """
         ...
 
@@ -203,12 +225,13 @@ class Store(Protocol):
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
         """Prolong the lease; None where it was revoked: the worker has lost everything it held.
 
-        A lease that ran out is prolonged as long as nobody has revoked it.
+        A lease that ran out is prolonged as long as nobody has revoked it. What is held is read right
+        after; what changes in between is judged by the next beat.
         """
         ...
 
     async def leave(self, queue: str, worker: str) -> Released:
-        """End the lease and give back all that is held."""
+        """End the lease and give back all that is held; a wake-up left unread goes to another worker."""
         ...
 
     async def claim(
@@ -228,7 +251,10 @@ class Store(Protocol):
         ...
 
     async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
-        """Give back (suffix, token) pairs to the head of their line, no attempt consumed."""
+        """Give back (suffix, token) pairs to the head of their line in the order of their claims.
+
+        No attempt is consumed.
+        """
         ...
 
     async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
@@ -267,7 +293,7 @@ class Store(Protocol):
         ...
 
     async def nudge(self, queue: str) -> None:
-        """Wake another idle worker if jobs are ready: for one that was woken and has no room."""
+        """Pass word of work, now or later, on to an idle worker: for one that was woken and has no room."""
         ...
 
     # --- for operators ------------------------------------------------------------------
@@ -277,7 +303,7 @@ class Store(Protocol):
         ...
 
     async def queues(self) -> list[str]:
-        """Every queue that was ever submitted to, sorted."""
+        """Every queue that was ever submitted to or joined, sorted."""
         ...
 
     async def ping(self) -> None:

@@ -8,11 +8,12 @@ from functools import partial
 
 import trio
 
+from penstock.engine.claimer import Claimer
 from penstock.engine.consumer import consume
 from penstock.engine.errors import ConfigurationError, StoreUnavailable
 from penstock.engine.events import WorkerDraining, WorkerStarted, WorkerStopped
 from penstock.engine.fetcher import Fetcher
-from penstock.engine.heartbeat import Heartbeat
+from penstock.engine.heartbeat import BEATS, Heartbeat
 from penstock.engine.listener import listen
 from penstock.engine.names import check_queue
 from penstock.engine.reaper import Reaper
@@ -27,6 +28,8 @@ from penstock.engine.worker_settings import WorkerSettings
 
 FLUSH_SECONDS = 5.0
 """How long the last settlements may take, and then the good-bye, before others' reapers see to them."""
+JOIN_SECONDS = 1.0
+"""How long a starting worker waits for the rest of its queues when one has answered."""
 
 
 class Worker:
@@ -53,7 +56,8 @@ class Worker:
         self._store = store
         self._seams = seams if seams is not None else Seams()
         self._runner = Runner(registry, self._seams)
-        self._supervisor = Supervisor(store, self._seams.observers, random.Random())
+        pause = self.settings.lease / BEATS
+        self._supervisor = Supervisor(store, self._seams.observers, random.Random(), pause)
         self._shift: Shift | None = None
         self._drain = trio.Event()
         self._stop = trio.Event()
@@ -108,7 +112,7 @@ class Worker:
                         WorkerStarted(shift.worker, shift.queues, self.settings.concurrency)
                     )
                     await self._run_jobs(shift)
-                    shift.settler.close()
+                    shift.close_settlers()
                     with trio.move_on_after(FLUSH_SECONDS):
                         await flushed.wait()
                     upkeep.cancel_scope.cancel()
@@ -121,21 +125,21 @@ class Worker:
                 self._seams.observers.emit(WorkerStopped(shift.worker))
 
     async def _join(self, shift: Shift) -> bool:
-        """Take the leases, waiting for the store if need be; False when told to drain meanwhile."""
-        joined = False
+        """Take the leases, waiting for the store if need be; False when told to drain meanwhile.
 
-        async def join() -> None:
-            nonlocal joined
-            for queue in shift.queues:
-                await shift.store.join(queue, shift.worker, round(self.settings.lease * 1000))
-                shift.beaten[queue] = trio.current_time()
-            joined = True
+        When one queue has answered, the others get a moment: later they are taken up when they answer.
+        """
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(self._cancel_when_draining, waiting.cancel_scope)
+            async with trio.open_nursery() as joining:
+                for queue in shift.queues:
+                    joining.start_soon(self._join_one, shift, queue, joining.cancel_scope)
+            waiting.cancel_scope.cancel()
+        return not self._drain.is_set()
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_draining, nursery.cancel_scope)
-            await self._supervisor.keep("join", join)
-            nursery.cancel_scope.cancel()
-        return joined
+    async def _join_one(self, shift: Shift, queue: str, joining: trio.CancelScope) -> None:
+        await self._supervisor.keep("join", partial(shift.join, queue))
+        joining.deadline = min(joining.deadline, trio.current_time() + JOIN_SECONDS)
 
     async def _cancel_when_draining(self, scope: trio.CancelScope) -> None:
         await self._drain.wait()
@@ -143,20 +147,28 @@ class Worker:
 
     async def _start_upkeep(self, nursery: trio.Nursery, shift: Shift) -> trio.Event:
         """Start every loop but the fetcher and the consumers; the event tells that the settler has ended."""
-        keep = self._supervisor.keep
         for queue in shift.queues:
-            nursery.start_soon(keep, "heartbeat", Heartbeat(shift, queue).run)
-            nursery.start_soon(keep, "scheduler", partial(schedule, shift, queue))
-            nursery.start_soon(keep, "reaper", Reaper(shift, queue).run)
+            nursery.start_soon(self._look_after, nursery, shift, queue)
         flushed, listening = trio.Event(), trio.Event()
         nursery.start_soon(self._settle, shift, flushed)
         nursery.start_soon(self._wind_down, shift, listening)
-        nursery.start_soon(keep, "listener", partial(listen, shift, listening.set))
-        await listening.wait()  # from here on no wake-up can be missed
+        nursery.start_soon(self._supervisor.keep, "listener", partial(listen, shift, listening.set))
+        await listening.wait()  # from here on no wake-up can be missed, or the fetcher knows
         return flushed
 
+    async def _look_after(self, nursery: trio.Nursery, shift: Shift, queue: str) -> None:
+        """Start one queue's loops, once there is a lease to look after."""
+        keep = self._supervisor.keep
+        if queue not in shift.beaten:
+            await keep("join", partial(shift.join, queue))
+        nursery.start_soon(keep, "heartbeat", Heartbeat(shift, queue).run)
+        nursery.start_soon(keep, "scheduler", partial(schedule, shift, queue))
+        nursery.start_soon(keep, "reaper", Reaper(shift, queue).run)
+
     async def _settle(self, shift: Shift, flushed: trio.Event) -> None:
-        await self._supervisor.keep("settler", shift.settler.run)
+        async with trio.open_nursery() as nursery:
+            for settler in shift.settlers.values():
+                nursery.start_soon(self._supervisor.keep, "settler", settler.run)
         flushed.set()
 
     async def _run_jobs(self, shift: Shift) -> None:
@@ -165,16 +177,17 @@ class Worker:
         async with trio.open_nursery() as nursery:
             for _ in range(self.settings.concurrency):
                 nursery.start_soon(keep, "consumer", partial(consume, shift, self._runner))
-            fetcher = Fetcher(shift)
+            claimers = [Claimer(shift, queue) for queue in shift.queues]
             with shift.fetching:
-                await keep("fetcher", fetcher.run)
-            nursery.start_soon(self._give_up, fetcher)
-            shift.give_back_buffered("drain")
+                async with trio.open_nursery() as claims:
+                    await keep("fetcher", Fetcher(shift, claimers, claims, self._supervisor).run)
+            for claimer in claimers:
+                nursery.start_soon(self._give_up, claimer)
             shift.buffer.close()
 
-    async def _give_up(self, fetcher: Fetcher) -> None:
+    async def _give_up(self, claimer: Claimer) -> None:
         with trio.move_on_after(FLUSH_SECONDS):  # later it is the good-bye's
-            await self._supervisor.keep("fetcher", fetcher.give_up)
+            await self._supervisor.keep("fetcher", claimer.give_up)
 
     async def _wind_down(self, shift: Shift, listening: trio.Event) -> None:
         """Wait for the order to drain, then see that the grace period ends."""
@@ -194,14 +207,23 @@ class Worker:
         A worker that crashed keeps its leases until they run out: the job that did it has to be counted.
         """
         # Shielded: a cancelled worker owes the others its jobs. Bounded: nobody waits for ever.
+        shift.close_settlers()
         with trio.move_on_after(FLUSH_SECONDS, shield=True):
-            try:
-                shift.settler.close()
-                await shift.settler.run()
-                for queue in shift.queues if not crashed else ():
-                    await shift.store.leave(queue, shift.worker)
-            except StoreUnavailable:
-                return
+            async with trio.open_nursery() as nursery:
+                for queue in shift.queues:
+                    nursery.start_soon(self._leave_queue, shift, queue, crashed)
+
+    async def _leave_queue(self, shift: Shift, queue: str, crashed: bool) -> None:
+        settler = shift.settlers[queue]
+        try:
+            await settler.run()
+            if not crashed:
+                # In batches: leaving returns in one step what is left.
+                shift.give_back_held(queue, "shutdown")
+                await settler.run()
+                await shift.store.leave(queue, shift.worker)
+        except StoreUnavailable:
+            return
 
 
 def _only_cancelled(error: BaseException) -> bool:

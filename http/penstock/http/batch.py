@@ -20,7 +20,14 @@ from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from penstock.engine.client import Client
-from penstock.engine.errors import Conflict, InvalidRequest, PayloadTooLarge, StoreUnavailable
+from penstock.engine.errors import (
+    Conflict,
+    InvalidRequest,
+    NotDurable,
+    PayloadTooLarge,
+    PenstockError,
+    StoreUnavailable,
+)
 from penstock.engine.limits import MAX_KEY
 from penstock.engine.registry import Registry
 from penstock.engine.request import Receipt, Request
@@ -177,20 +184,22 @@ class Batch:
         if self._lost is not None:  # trying again and again would hold the client up for nothing
             return [self._lost] * len(requests)
         try:
-            return [self._outcome(receipt) for receipt in await self._client.submit_many(requests)]
+            return [self._outcome(outcome) for outcome in await self._client.submit_each(requests)]
         except Exception as error:
-            problem = problem_of(error, self._scope)
-            if isinstance(error, StoreUnavailable):
-                self._lost = problem
-            return [problem] * len(requests)
+            return [problem_of(error, self._scope)] * len(requests)
 
-    def _outcome(self, receipt: Receipt) -> _Outcome:
-        if not receipt.conflict:
-            return receipt
-        error = Conflict(
-            f"line of another content was submitted under this key as {receipt.id}", field="Idempotency-Key"
-        )
-        return problem_of(error, self._scope)
+    def _outcome(self, outcome: Receipt | PenstockError) -> _Outcome:
+        if isinstance(outcome, Receipt) and outcome.conflict:
+            outcome = Conflict(
+                f"line of another content was submitted under this key as {outcome.id}",
+                field="Idempotency-Key",
+            )
+        if isinstance(outcome, Receipt):
+            return outcome
+        problem = problem_of(outcome, self._scope)
+        if isinstance(outcome, StoreUnavailable) and not isinstance(outcome, NotDurable):
+            self._lost = problem
+        return problem
 
 
 def _result(number: int, outcome: _Outcome) -> BatchLine:

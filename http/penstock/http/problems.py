@@ -16,8 +16,10 @@ from penstock.engine.errors import (
     InvalidArguments,
     InvalidRequest,
     JobNotFound,
+    NotDurable,
     PayloadTooLarge,
     PenstockError,
+    QueueFull,
     StoreFull,
     StoreRefused,
     StoreUnavailable,
@@ -75,6 +77,20 @@ _ENGINE: Mapping[type[PenstockError], Kind] = {
         "The store does not answer, so it is not known whether the request took effect. "
         "Sent again with the same Idempotency-Key it takes effect once.",
         retry_after=2,
+    ),
+    NotDurable: Kind(
+        "not-durable",
+        503,
+        "The job is not known to be safe",
+        "The job may be stored, but not as safely as the request asks. "
+        "Sent again with the same Idempotency-Key it is waited for once more.",
+        retry_after=2,
+    ),
+    QueueFull: Kind(
+        "queue-full",
+        429,
+        "The queue is full",
+        retry_after=10,
     ),
     StoreFull: Kind(
         "store-full",

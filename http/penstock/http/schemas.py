@@ -12,8 +12,8 @@ from werkzeug.exceptions import RequestTimeout
 
 from penstock.engine.errors import InvalidRequest, PayloadTooLarge
 from penstock.engine.job import Job, JobError, JobState
-from penstock.engine.module import Options
 from penstock.engine.names import split_job_id
+from penstock.engine.options import Options
 from penstock.engine.registry import Registry
 from penstock.engine.request import Receipt, Request
 from penstock.http.pipe import BoundedBody, BoundedRequest
@@ -49,6 +49,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     unique_key: str | None = None
     tenant: str | None = None
     user: str | None = None
+    durable: bool | None = None
+    """Answer only once the job is on the server's disk."""
+    wait_replicas: int | None = None
+    """Answer only once so many replicas have the job."""
 
     def request(self, registry: Registry, idempotency_key: str | None) -> Request:
         """Check everything; raises `InvalidRequest` and its kin, naming the field."""
@@ -64,6 +68,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             idempotency_key=idempotency_key,
             tenant=self.tenant,
             user=self.user,
+            durable=self.durable,
+            wait_replicas=self.wait_replicas,
         )
         return registry.request(self.job, bytes(self.args), options)
 

@@ -10,17 +10,8 @@ from enum import StrEnum
 from itertools import accumulate
 from math import inf, isnan
 
-from penstock.telemetry.children import (
-    Counter,
-    CounterChild,
-    Exemplar,
-    Gauge,
-    GaugeChild,
-    Histogram,
-    HistogramChild,
-    escape,
-)
-from penstock.telemetry.metrics import Registry
+from penstock.telemetry.children import CounterChild, Exemplar, GaugeChild, HistogramChild, escape
+from penstock.telemetry.snapshot import Families, ReadableFamily
 
 
 class Format(StrEnum):
@@ -57,13 +48,13 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-def render(registry: Registry, form: Format) -> Iterator[str]:
+def render(source: Families, form: Format) -> Iterator[str]:
     """The exposition in pieces of one series each, so that the caller may let others run in between.
 
     Each series is consistent in itself; different series may be a few milliseconds apart.
     """
     openmetrics = form is Format.OPENMETRICS
-    for family in registry.families():
+    for family in source.families():
         yield _head(family, openmetrics)
         for child in family.children():
             match child:
@@ -75,11 +66,11 @@ def render(registry: Registry, form: Format) -> Iterator[str]:
         yield "# EOF\n"
 
 
-def _head(family: Counter | Gauge | Histogram, openmetrics: bool) -> str:
+def _head(family: ReadableFamily, openmetrics: bool) -> str:
     name, doc = family.name, family.doc
     if openmetrics:
         # There the family of a counter is named without the suffix its samples carry.
-        name = name.removesuffix("_total") if isinstance(family, Counter) else name
+        name = name.removesuffix("_total") if family.kind.name == "counter" else name
         doc = escape(doc)
     else:
         doc = doc.replace("\\", r"\\").replace("\n", r"\n")  # quotes stay as they are in help

@@ -8,7 +8,7 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 CAPACITY = 8_192
@@ -64,7 +64,7 @@ class LogWriter:
         # All of it: on a busy loop this thread gets the interpreter's lock once in five milliseconds.
         batch = [self._lines.popleft() for _ in range(len(self._lines))]
         try:
-            self._put("\n".join(batch) + "\n")
+            self._put(batch)
         except (OSError, ValueError):  # a closed pipe or stream: nobody is left to tell
             self._drop(len(batch))
 
@@ -73,8 +73,8 @@ class LogWriter:
             self.dropped += lines
 
 
-def _sink(stream: TextIO) -> Callable[[str], None]:
-    """How text reaches `stream`: its descriptor if it has one, else its own `write`.
+def _sink(stream: TextIO) -> Callable[[list[str]], None]:
+    """How lines reach `stream`: its descriptor if it has one, else its own `write`.
 
     Past Python's buffers, because a thread blocked inside one would hold its lock, on which the
     interpreter aborts at exit ("could not acquire lock for <_io.BufferedWriter> at interpreter shutdown").
@@ -83,13 +83,34 @@ def _sink(stream: TextIO) -> Callable[[str], None]:
         stream.fileno()
     except (OSError, ValueError, AttributeError):  # io.StringIO, or a stand-in that is no file
 
-        def put(text: str) -> None:
-            stream.write(text)
+        def put(lines: list[str]) -> None:
+            stream.write("\n".join(lines) + "\n")
             stream.flush()
 
         return put
+
     # Asked for at each write: once the stream is closed the number may be somebody else's socket.
-    return lambda text: _write_all(stream.fileno(), text.encode("utf-8", "backslashreplace"))
+    def put_whole(lines: list[str]) -> None:
+        for chunk in _chunks(lines):
+            _write_all(stream.fileno(), chunk)
+
+    return put_whole
+
+
+def _chunks(lines: list[str]) -> Iterator[bytes]:
+    """Whole lines in chunks of at most PIPE_BUF bytes, which a pipe does not mix with others' (POSIX, write).
+
+    A line that is longer is a chunk of its own, and may be mixed.
+    """
+    chunk = b""
+    for line in lines:
+        encoded = line.encode("utf-8", "backslashreplace") + b"\n"
+        if chunk and len(chunk) + len(encoded) > select.PIPE_BUF:
+            yield chunk
+            chunk = b""
+        chunk += encoded
+    if chunk:
+        yield chunk
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """What a scrape gets: the store's facts refreshed, the registry rendered, without holding up the loop."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
@@ -9,6 +10,7 @@ from penstock.engine.errors import PenstockError
 from penstock.engine.store import QueueFacts
 from penstock.telemetry.exposition import Format, negotiate, render
 from penstock.telemetry.metrics import Metrics
+from penstock.telemetry.snapshot import Families
 
 STORE_TIMEOUT = 1.0
 """Seconds the store has to answer; a scrape is due within ten by default and also tells that it is down."""
@@ -35,9 +37,16 @@ class MetricsEndpoint:
     Never fails because of the store: without it the queues' gauges are left out and `penstock_store_up` is 0.
     """
 
-    def __init__(self, metrics: Metrics, store: FactSource) -> None:
+    def __init__(
+        self, metrics: Metrics, store: FactSource, gather: Callable[[], Awaitable[Families]] | None = None
+    ) -> None:
+        """Answer with `metrics`, or with what `gather` makes of them once they are fresh.
+
+        `gather` adds other processes' to them; it bounds its own time.
+        """
         self._metrics = metrics
         self._store = store
+        self._gather = gather
         self._one_at_a_time = trio.Lock()
         self._answers: dict[Format, tuple[float, bytes]] = {}
         self._asked = -FRESH
@@ -49,7 +58,7 @@ class MetricsEndpoint:
             when, body = self._answers.get(form, (-FRESH, b""))
             if trio.current_time() - when >= FRESH:
                 await self._refresh()
-                body = await self._render(form)
+                body = await self._render(await self._families(), form)
                 self._answers[form] = (trio.current_time(), body)
         return body, form.value
 
@@ -83,13 +92,16 @@ class MetricsEndpoint:
             queues.oldest.labels(queue, state).set(age)
         queues.workers.labels(queue).set(facts.workers)
 
-    async def _render(self, form: Format) -> bytes:
+    async def _families(self) -> Families:
         for copy_in in self._metrics.before_scrape:
             copy_in()
+        return self._metrics.registry if self._gather is None else await self._gather()
+
+    async def _render(self, families: Families, form: Format) -> bytes:
         done: list[bytes] = []
         pieces: list[str] = []
         began = time.perf_counter()
-        for piece in render(self._metrics.registry, form):
+        for piece in render(families, form):
             pieces.append(piece)
             if time.perf_counter() - began > _SLICE:
                 done.append("".join(pieces).encode())

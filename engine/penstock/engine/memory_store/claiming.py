@@ -35,15 +35,15 @@ def _pass_word(queue: QueueState, now: int, worker: str, *, found: bool, idle: b
     if found or idle:
         queue.idle.pop(worker, None)  # registered anew, it is the last in line
     if found:
-        nudge(queue, now)
+        if len(queue.ready) > 0:
+            queue.wake_one()
     elif idle:
         queue.idle[worker] = None
 
 
 def nudge(queue: QueueState, now: int) -> None:
-    """If there are ready jobs, wake somebody for them."""
-    if len(queue.ready) > 0:
-        queue.wake_one()
+    """Pass word on from a worker that has no use for it."""
+    queue.pass_word_on()
 
 
 def return_claim(queue: QueueState, now: int, worker: str, number: int) -> Released:

@@ -27,9 +27,12 @@ def heartbeat(queue: QueueState, now: int, worker: str, lease: int) -> Heartbeat
 
 def leave(queue: QueueState, now: int, worker: str) -> Released:
     """End the lease; what was held goes back to the head of its line."""
+    waited, known = worker in queue.idle, worker in queue.leases
     suffixes = [suffix for suffix, _ in queue.held_by(worker)]
     queue.put_back(suffixes)
     queue.forget(worker)
     if suffixes:
         queue.wake_one()
+    elif known and not waited:  # it may have been woken, and have left without reading it
+        queue.pass_word_on()
     return Released(suffixes)

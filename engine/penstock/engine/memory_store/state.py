@@ -95,6 +95,11 @@ class QueueState:
             if self.mail.tell(worker, Wake(self.name)):
                 return
 
+    def pass_word_on(self) -> None:
+        """Wake somebody if there is work, or will be sooner than others may know."""
+        if len(self.ready) > 0 or len(self.scheduled) > 0:
+            self.wake_one()
+
     def forget(self, worker: str) -> None:
         """A worker's lease ends."""
         self.leases.pop(worker, None)

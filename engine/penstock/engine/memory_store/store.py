@@ -13,6 +13,8 @@ from penstock.engine.memory_store.mail import Mailbox
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.record import Record
 from penstock.engine.store import (
+    PLAIN,
+    SLICE,
     Cancellation,
     Claim,
     Ended,
@@ -24,6 +26,7 @@ from penstock.engine.store import (
     Released,
     Settlement,
     Submitted,
+    Terms,
     Verdict,
     Wake,
 )
@@ -47,7 +50,7 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], int] = wall_clock) -> None:
         self._clock = clock
         self._queues: dict[str, QueueState] = {}
-        self._submitted: set[str] = set()  # names of queues
+        self._used: set[str] = set()  # names of queues
 
     def _queue(self, name: str) -> QueueState:
         if name not in self._queues:
@@ -68,10 +71,11 @@ class MemoryStore:
 
     # --- for submitters -----------------------------------------------------------------
 
-    async def submit(self, queue: str, jobs: Sequence[NewJob]) -> list[Submitted]:
-        answers = await self._step(queue, submitting.submit, jobs)
-        if jobs:
-            self._submitted.add(queue)
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
+        answers: list[Submitted] = []
+        for start in range(0, len(jobs), SLICE):
+            self._used.add(queue)
+            answers += await self._step(queue, submitting.submit, jobs[start : start + SLICE], terms)
         return answers
 
     async def look(self, queue: str, suffix: str) -> Job | None:
@@ -95,6 +99,7 @@ class MemoryStore:
     # --- for workers --------------------------------------------------------------------
 
     async def join(self, queue: str, worker: str, lease: int) -> None:
+        self._used.add(queue)
         await self._step(queue, leasing.join, worker, lease)
 
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
@@ -162,7 +167,7 @@ class MemoryStore:
 
     async def queues(self) -> list[str]:
         await checkpoint()
-        return sorted(self._submitted)
+        return sorted(self._used)
 
     async def ping(self) -> None:
         await checkpoint()

@@ -2,38 +2,80 @@
 
 from collections.abc import Sequence
 
+from penstock.engine.errors import QueueFull
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.record import VERSION, Header, Record, describe
-from penstock.engine.store import Cancellation, NewJob, Submitted, Wake
+from penstock.engine.store import Cancellation, NewJob, Submitted, Terms, Wake
 
 KEEP_CANCELLED = int(RESULT_TTL * 1000)
 
 
-def submit(queue: QueueState, now: int, jobs: Sequence[NewJob]) -> list[Submitted]:
+class _Drafts:
+    """What a submission would store, before any of it is stored."""
+
+    def __init__(self, queue: QueueState, now: int) -> None:
+        self._queue = queue
+        self._now = now
+        self._new: dict[str, tuple[NewJob, Header]] = {}
+        self._holders: dict[tuple[str, str], str] = {}  # unique keys that drafts would take
+
+    def answer(self, job: NewJob) -> Submitted:
+        """What stands for `job`: an older one, an earlier one of this submission, or its own draft."""
+        older = self._queue.jobs.get(job.suffix)
+        if older is not None:
+            return Submitted(job.suffix, older.body == job.body, older.header.state)
+        if job.suffix in self._new:
+            earlier, header = self._new[job.suffix]
+            return Submitted(job.suffix, earlier.body == job.body, header.state)
+        holder = self._holder_of_key(job)
+        if holder is not None:
+            return Submitted(holder, False, self._state_of(holder))
+        header = _new_header(job, self._now)
+        self._new[job.suffix] = job, header
+        return Submitted(job.suffix, True, header.state)
+
+    def _holder_of_key(self, job: NewJob) -> str | None:
+        """Who else holds the unique key of `job`; where nobody does, its draft takes it."""
+        if job.unique is None:
+            return None
+        holder = self._queue.jobs.holder_of_key(job)
+        if holder is None:
+            holder = self._holders.setdefault((job.tenant, job.unique), job.suffix)
+        return None if holder == job.suffix else holder
+
+    def _state_of(self, suffix: str) -> JobState:
+        older = self._queue.jobs.get(suffix)
+        return older.header.state if older is not None else self._new[suffix][1].state
+
+    def check_room(self, most: int) -> None:
+        """Raise `QueueFull` where more than `most` would be ready, or scheduled; 0 for no limit."""
+        ready = sum(header.state is JobState.READY for _, header in self._new.values())
+        for new, waiting in ((ready, self._queue.ready), (len(self._new) - ready, self._queue.scheduled)):
+            if most and new and len(waiting) + new > most:
+                raise QueueFull(self._queue.name, len(waiting), most)
+
+    def store(self) -> None:
+        """Store them and line them up."""
+        for suffix, (job, header) in self._new.items():
+            self._queue.jobs.add(job, header)
+            if header.state is JobState.READY:
+                self._queue.make_ready(suffix)
+            else:
+                self._queue.scheduled.put(suffix, header.due)
+
+
+def submit(queue: QueueState, now: int, jobs: Sequence[NewJob], terms: Terms) -> list[Submitted]:
     """Store what is new; wake one worker if there is work, or will be earlier than it thinks."""
+    drafts = _Drafts(queue, now)
+    answers = [drafts.answer(job) for job in jobs]
+    drafts.check_room(terms.most)
     earliest, depth = queue.scheduled.next_due(), len(queue.ready)
-    answers = [_submit_one(queue, now, job) for job in jobs]
+    drafts.store()
     if len(queue.ready) > depth or queue.scheduled.next_due() != earliest:
         queue.wake_one()
     return answers
-
-
-def _submit_one(queue: QueueState, now: int, job: NewJob) -> Submitted:
-    older = queue.jobs.get(job.suffix)
-    if older is not None:
-        return Submitted(job.suffix, older.body == job.body, older.header.state)
-    holder = queue.jobs.holder_of_key(job)
-    if holder is not None:
-        return Submitted(holder, False, queue.jobs[holder].header.state)
-    header = _new_header(job, now)
-    queue.jobs.add(job, header)
-    if header.state is JobState.READY:
-        queue.make_ready(job.suffix)
-    else:
-        queue.scheduled.put(job.suffix, header.due)
-    return Submitted(job.suffix, True, header.state)
 
 
 def _new_header(job: NewJob, now: int) -> Header:

@@ -20,6 +20,7 @@ _NAMES = (
     "join",
     "leave",
     "look",
+    "memory",
     "nudge",
     "promote",
     "reap",

@@ -16,12 +16,7 @@ end
 -- The answer to this claim was lost, or it was given back: what is still held under its number.
 if tonumber(number) <= (tonumber(redis.call('HGET', CLAIMS, worker)) or 0) then
   local tokens = {}
-  for _, held in ipairs(held_by(worker)) do
-    if held[3] == number then
-      ids[#ids + 1] = held[1]
-      tokens[#tokens + 1] = held[2]
-    end
-  end
+  for i, held in ipairs(held_by(worker, number)) do ids[i], tokens[i] = held[1], held[2] end
   records = #ids > 0 and records_of(ids) or {}
   for i, job in ipairs(ids) do
     answer[#answer + 1] = job

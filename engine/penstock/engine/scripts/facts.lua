@@ -36,7 +36,7 @@ local running, since = 0, -1
 for _, set in ipairs({ WORKERS, REVOKED }) do
   for _, worker in ipairs(redis.call('ZRANGE', set, 0, -1)) do
     for _, held in ipairs(redis.call('HVALS', running_key(worker))) do
-      local at = tonumber(string.match(held, '(%d+)$'))
+      local at = tonumber(string.match(held, '^%d+ %d+ (%d+)'))
       running = running + 1
       if since < 0 or at < since then since = at end
     end

@@ -1,21 +1,23 @@
--- Prolongs a lease and tells what is held. ARGV: worker, lease (ms)
+-- Prolongs a lease. ARGV: worker, lease (ms)
 -- A lease that ran out but was not revoked is prolonged too: nobody has taken anything over yet.
--- Returns nil where the lease was revoked, else {now, {job, token, claim, …}, {jobs asked to cancel}}
+-- Returns nil where the lease was revoked, else {now, how many jobs are held, {those that somebody asked to cancel}}
 
 local worker = ARGV[1]
 if not redis.call('ZSCORE', WORKERS, worker) then return false end
 redis.call('ZADD', WORKERS, now + ARGV[2], worker)
 
-local flat, jobs, cancels = {}, {}, {}
-for i, held in ipairs(held_by(worker)) do
-  jobs[i] = held[1]
-  for _, word in ipairs(held) do flat[#flat + 1] = word end
-end
-if #jobs > 0 and redis.call('EXISTS', CANCELS) == 1 then
-  in_slices(jobs, function(before, ...)
-    for i, asked in ipairs(redis.call('HMGET', CANCELS, ...)) do
-      if asked then cancels[#cancels + 1] = jobs[before + i] end
+-- The fields that two hashes share, looked for from the smaller one.
+local function shared(one, other)
+  if redis.call('HLEN', one) > redis.call('HLEN', other) then one, other = other, one end
+  local fields, both = redis.call('HKEYS', one), {}
+  in_slices(fields, function(before, ...)
+    for i, found in ipairs(redis.call('HMGET', other, ...)) do
+      if found then both[#both + 1] = fields[before + i] end
     end
   end)
+  return both
 end
-return { now, flat, cancels }
+
+local running = running_key(worker)
+local asked = redis.call('EXISTS', CANCELS) == 1 and shared(CANCELS, running) or {}
+return { now, redis.call('HLEN', running), asked }

@@ -1,5 +1,5 @@
 -- Begins or prolongs a lease. ARGV: worker, lease (ms)
--- Returns 1, or 0 where this worker's lease was revoked: its id must not be used again
+-- Returns 1, or 0 where this worker's lease was revoked and the reaper still has jobs of it: its id must not be used again
 
 local worker = ARGV[1]
 if redis.call('ZSCORE', REVOKED, worker) then return 0 end

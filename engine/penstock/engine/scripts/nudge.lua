@@ -1,3 +1,3 @@
--- Wakes an idle worker if jobs are ready: sent by one that was woken and has no room. No ARGV. Returns nothing
+-- Wakes an idle worker if there are jobs for one: sent by one that was woken and has no room. No ARGV. Returns nothing
 
-if tonumber(redis.call('HGET', COUNTS, 'ready') or 0) > 0 then wake() end
+pass_word_on()

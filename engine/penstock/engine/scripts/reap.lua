@@ -62,19 +62,22 @@ local function some_of(hash, count)
   return flat
 end
 
-for _, worker in ipairs(redis.call('ZRANGE', REVOKED, 0, -1)) do
-  local room = limit - #returned - #dead
-  if room <= 0 then break end
+local function take_from(worker, room)
   local flat, held, jobs = some_of(running_key(worker), room), {}, {}
   for i = 1, #flat, 2 do held[#held + 1] = { flat[i], string.match(flat[i + 1], '^%d+') } end
   table.sort(held, function(a, b) return tonumber(a[2]) < tonumber(b[2]) end)
   for i, pair in ipairs(held) do jobs[i] = pair[1] end
-  if #jobs > 0 then
-    for i, record in ipairs(records_of(jobs)) do
-      if record then take_back(jobs[i], record) end
-    end
-    redis.call('HDEL', running_key(worker), unpack(jobs))
+  if #jobs == 0 then return end
+  for i, record in ipairs(records_of(jobs)) do
+    if record then take_back(jobs[i], record) end
   end
+  redis.call('HDEL', running_key(worker), unpack(jobs))
+end
+
+for _, worker in ipairs(redis.call('ZRANGE', REVOKED, 0, -1)) do
+  local room = limit - #returned - #dead
+  if room > 0 then take_from(worker, room) end
+  -- Remembered only while jobs of it wait to be moved.
   if redis.call('EXISTS', running_key(worker)) == 0 then redis.call('ZREM', REVOKED, worker) end
 end
 

@@ -3,9 +3,7 @@
 
 local worker, number, back = ARGV[1], ARGV[2], {}
 if redis.call('ZSCORE', REVOKED, worker) then return back end
-for _, held in ipairs(held_by(worker)) do
-  if held[3] == number then back[#back + 1] = held[1] end
-end
+for i, held in ipairs(held_by(worker, number)) do back[i] = held[1] end
 local last = tonumber(redis.call('HGET', CLAIMS, worker))
 if last and last < tonumber(number) then redis.call('HSET', CLAIMS, worker, number) end
 return give_back(worker, back)

@@ -1,68 +1,96 @@
--- Stores new jobs. An id that exists is left alone.
--- ARGV: per job: id, priority, tenant, due (ms, '' for none), delay (ms), unique key ('' for none), body
--- Returns per job: {id that stands for it, 1 created | 0 duplicate, state}
+-- Stores new jobs, all of them or, where the queue has no room for them, none. An id that exists is left alone.
+-- ARGV: most ready and most scheduled jobs (0 for no limit), then per job: id, priority, tenant,
+--       due (ms, '' for none), delay (ms), unique key ('' for none), body
+-- Returns per job: {id that stands for it, 1 created | 0 duplicate, state}; or how many wait, where there is no room
 
-local FIELDS = 7
-local jobs = {}
-for i = 1, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
-
-local existing = records_of(jobs)
+local most, FIELDS = tonumber(ARGV[1]), 7
 local results, stored, lanes, scheduled, ready = {}, {}, {}, {}, 0
-local seen = {}
+local seen, fields, locks, holders = {}, {}, {}, {}
 
-local function holder(field, job)
-  local other = redis.call('HGET', UNIQUE, field)
-  if other and other ~= job then return other end
+-- Who holds a unique key, in the queue or earlier in this batch.
+local function holder(field)
+  return holders[field] or redis.call('HGET', UNIQUE, field)
 end
 
-local function create(job, i)
+local function line_up_new(job, priority, tenant)
+  local lane = priority .. ':' .. tenant
+  lanes[lane] = lanes[lane] or { priority = priority }
+  table.insert(lanes[lane], job)
+  ready = ready + 1
+end
+
+local function draft(job, i)
   local priority, tenant, unique, body = ARGV[i + 1], ARGV[i + 2], ARGV[i + 5], ARGV[i + 6]
   local due = math.max(now, tonumber(ARGV[i + 3]) or now + tonumber(ARGV[i + 4]))
-  local state = due > now and 'scheduled' or 'ready'
-  local flags = '-'
+  local state, flags = due > now and 'scheduled' or 'ready', '-'
   if unique ~= '' then
     local field = tenant .. ' ' .. unique
-    redis.call('HSET', UNIQUE, field, job)
-    redis.call('HSET', LOCKS, job, field)
-    flags = 'u'
+    holders[field], flags = job, 'u'
+    fields[#fields + 1], fields[#fields + 2] = field, job
+    locks[#locks + 1], locks[#locks + 2] = job, field
   end
-  stored[#stored + 1] = job_key(job)
-  stored[#stored + 1] = '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. now .. ' ' .. due .. ' 0 ' .. #body
+  seen[job] = '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. now .. ' ' .. due .. ' 0 ' .. #body
     .. ' ' .. flags .. ' ' .. tenant .. '\n' .. body
-  seen[job] = stored[#stored]
+  stored[#stored + 1], stored[#stored + 2] = job_key(job), seen[job]
   if state == 'ready' then
-    local lane = priority .. ':' .. tenant
-    lanes[lane] = lanes[lane] or { priority = priority }
-    table.insert(lanes[lane], job)
-    ready = ready + 1
+    line_up_new(job, priority, tenant)
   else
-    scheduled[#scheduled + 1] = due
-    scheduled[#scheduled + 1] = job
+    scheduled[#scheduled + 1], scheduled[#scheduled + 2] = due, job
   end
   return { job, 1, state }
 end
 
-for n, job in ipairs(jobs) do
-  local i = (n - 1) * FIELDS + 1
-  local record = existing[n] or seen[job]
-  local unique = ARGV[i + 5]
-  local other = not record and unique ~= '' and holder(ARGV[i + 2] .. ' ' .. unique, job)
-  if record then
-    local h = parse(record)
-    results[n] = { job, body_of(record, h) == ARGV[i + 6] and 1 or 0, h.state }
-  elseif other then
-    local found = redis.call('GET', job_key(other))
-    results[n] = { other, 0, seen[other] and parse(seen[other]).state or found and parse(found).state or 'ready' }
-  else
-    results[n] = create(job, i)
+local function same(job, i, record)
+  local h = parse(record)
+  return { job, body_of(record, h) == ARGV[i + 6] and 1 or 0, h.state }
+end
+
+local function answer(job, i, record)
+  record = record or seen[job]
+  if record then return same(job, i, record) end
+  local other = ARGV[i + 5] ~= '' and holder(ARGV[i + 2] .. ' ' .. ARGV[i + 5])
+  if not other or other == job then return draft(job, i) end
+  local found = seen[other] or redis.call('GET', job_key(other))
+  return { other, 0, found and parse(found).state or 'ready' }
+end
+
+-- How many wait beside the new ones, where that is too many; the new ready ones are counted.
+local function no_room()
+  local waiting = ready > 0 and redis.call('HINCRBY', COUNTS, 'ready', ready) - ready or 0
+  if most == 0 then return nil end
+  local later = #scheduled > 0 and redis.call('ZCARD', SCHEDULED) or 0
+  if (ready == 0 or waiting + ready <= most) and (#scheduled == 0 or later + #scheduled / 2 <= most) then return nil end
+  if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', -ready) end
+  return math.max(waiting, later)
+end
+
+if #ARGV == 1 + FIELDS and ARGV[7] == '' then
+  -- One job without a unique key: it is looked for and stored in one command.
+  results[1] = draft(ARGV[2], 2)
+  local older = redis.call('SET', stored[1], stored[2], 'NX', 'GET')
+  if older then return { same(ARGV[2], 2, older) } end
+  local waiting = no_room()
+  if waiting then
+    redis.call('DEL', stored[1])
+    return waiting
+  end
+else
+  local jobs = {}
+  for i = 2, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
+  local existing = records_of(jobs)
+  for n, job in ipairs(jobs) do results[n] = answer(job, (n - 1) * FIELDS + 2, existing[n]) end
+  local waiting = no_room()
+  if waiting then return waiting end
+  if #stored > 0 then redis.call('MSET', unpack(stored)) end
+  if #fields > 0 then
+    redis.call('HSET', UNIQUE, unpack(fields))
+    redis.call('HSET', LOCKS, unpack(locks))
   end
 end
 
-if #stored > 0 then redis.call('MSET', unpack(stored)) end
 for lane, members in pairs(lanes) do
   if redis.call('RPUSH', lane_key(lane), unpack(members)) == #members then open_lane(lane, members.priority) end
 end
 local sooner = schedule(scheduled)
-if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', ready) end
 if ready > 0 or sooner then wake() end
 return results

@@ -1,10 +1,14 @@
 """Penstock's own way to Redis: anyio streams with hiredis, on Trio and on asyncio.
 
-`Redis` is what the store uses. Beneath it lie, each knowing only the next, `Connection` (many
-callers, one stream) and `Wire` (bytes and replies); `Subscription` stands on a `Wire` of its own.
+A `Link` is what the store uses, made by `open_link` from a URL: `Redis` leads to one server,
+the one at an address or the master behind Sentinels, `Cluster` to as many as there are. Beneath
+it lie, each knowing only the next, `Connection` (many callers, one stream) and `Wire` (bytes and
+replies); `Subscription` stands on a `Wire` of its own.
 """
 
 from penstock.engine.transport.address import TLS, Address
+from penstock.engine.transport.addresses import ClusterAddress, SentinelAddress
+from penstock.engine.transport.cluster import Cluster
 from penstock.engine.transport.connection import Connection, Timeout, connect
 from penstock.engine.transport.errors import (
     ConnectionLost,
@@ -12,8 +16,9 @@ from penstock.engine.transport.errors import (
     StoreError,
     StoreNotReady,
 )
-from penstock.engine.transport.link import Redis
+from penstock.engine.transport.link import Inbox, Link, open_link
 from penstock.engine.transport.script import Script
+from penstock.engine.transport.single import Redis
 from penstock.engine.transport.subscription import Subscription
 from penstock.engine.transport.wire import Argument, Command, Reply, Traffic
 
@@ -21,17 +26,23 @@ __all__ = [
     "TLS",
     "Address",
     "Argument",
+    "Cluster",
+    "ClusterAddress",
     "Command",
     "Connection",
     "ConnectionLost",
+    "Inbox",
+    "Link",
     "Redis",
     "Reply",
     "Script",
     "ScriptMissing",
+    "SentinelAddress",
     "StoreError",
     "StoreNotReady",
     "Subscription",
     "Timeout",
     "Traffic",
     "connect",
+    "open_link",
 ]

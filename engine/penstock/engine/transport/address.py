@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -102,26 +103,33 @@ class Address:
         """The address that `url` names, in redis-py's syntax.
 
         Raises `ConfigurationError` for another scheme, a malformed part or an option that has no
-        meaning here; its message never contains a password.
+        meaning here; its message never contains a password. Addresses of several servers are for
+        `penstock.engine.transport.open_link`.
         """
-        _refuse_topologies(url)
-        try:
-            options = _parse_url(url)
-            path = urlsplit(url).path.strip("/")
-        except ValueError as error:
-            # The parser's other messages quote what it took for a port: perhaps half a password.
-            reason = str(error) if str(error).startswith("Invalid value for") else "It is malformed."
-            raise _wrong(url, reason) from None
-        if url.startswith("unix:"):
-            if "path" not in options:
-                raise _wrong(url, "It names no socket.")
-        elif path and not path.isdecimal():  # redis-py takes database 0 without a word
-            raise _wrong(url, f"The database {path!r} is not a number.")
-        return cls(**_fields(url, options))
+        wrong = partial(_wrong, url)
+        if "+" in url.partition("://")[0]:
+            raise wrong("It names several servers where one is meant; open_link takes it.")
+        return cls(**read_fields(url, wrong))
 
 
-def _fields(url: str, options: dict[str, Any]) -> dict[str, Any]:
-    """redis-py's options as fields of `Address`; each one must have a meaning."""
+def read_fields(url: str, wrong: Callable[[str], ConfigurationError]) -> dict[str, Any]:
+    """The URL of one server as fields of `Address`; what `wrong` makes of a reason is raised."""
+    try:
+        options = _parse_url(url)
+        path = urlsplit(url).path.strip("/")
+    except ValueError as error:
+        # The parser's other messages quote what it took for a port: perhaps half a password.
+        reason = str(error) if str(error).startswith("Invalid value for") else "It is malformed."
+        raise wrong(reason) from None
+    if url.startswith("unix:"):
+        if "path" not in options:
+            raise wrong("It names no socket.")
+    elif path and not path.isdecimal():  # redis-py takes database 0 without a word
+        raise wrong(f"The database {path!r} is not a number.")
+    return _fields(url, options, wrong)
+
+
+def _fields(url: str, options: dict[str, Any], wrong: Callable[[str], ConfigurationError]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     tls: dict[str, Any] = {}
     for option, value in options.items():
@@ -131,7 +139,7 @@ def _fields(url: str, options: dict[str, Any]) -> dict[str, Any]:
             tls[_TLS_OPTIONS[option]] = value
         elif option != "connection_class":
             known = ", ".join([*_OPTIONS, *_TLS_OPTIONS])
-            raise _wrong(url, f"The option {option!r} has no meaning here; these have: {known}.")
+            raise wrong(f"The option {option!r} has no meaning here; these have: {known}.")
     if url.startswith("rediss:"):
         fields["tls"] = TLS(**tls)
     return fields
@@ -140,23 +148,14 @@ def _fields(url: str, options: dict[str, Any]) -> dict[str, Any]:
 _parse_url = cast(Callable[[str], dict[str, Any]], redis_connection.parse_url)  # it ships no types
 
 
-def _refuse_topologies(url: str) -> None:
-    scheme = url.partition("://")[0]
-    if scheme in ("redis+sentinel", "redis+cluster"):
-        raise ConfigurationError(
-            f"{_redacted(url)}: {scheme}:// is not supported yet. Give the address of one server: "
-            f"{_EXPECTED}."
-        )
-
-
 def _wrong(url: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{_redacted(url)} is no Redis URL that can be used. {reason} Expected {_EXPECTED}. "
+        f"{redacted(url)} is no Redis URL that can be used. {reason} Expected {_EXPECTED}. "
         "Percent-encode special characters in user name and password."
     )
 
 
-def _redacted(url: str) -> str:
+def redacted(url: str) -> str:
     """The URL without its user part and without passwords among its options."""
     # Greedy to the last @: a password with an unescaped / or @ in it is hidden as well.
     return re.sub(r"(password=)[^&]*", r"\1***", re.sub(r"://.*@", "://***@", url))

@@ -6,7 +6,7 @@ import ssl
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
-from penstock.engine.errors import StoreRefused, StoreUnavailable
+from penstock.engine.errors import StoreForbidden, StoreRefused, StoreUnavailable
 from penstock.engine.transport.address import Address
 from penstock.engine.transport.errors import StoreError, StoreNotReady
 from penstock.engine.transport.wire import Command, Reply, Traffic, Wire, pack
@@ -95,7 +95,7 @@ def _check(replies: list[Reply], required: int, address: Address) -> None:
         if isinstance(reply, StoreNotReady):
             raise StoreNotReady(f"{address} cannot serve now: {reply}") from reply
         if position < required or str(reply).startswith("NOAUTH"):
-            raise StoreRefused(
+            raise StoreForbidden(
                 f"{address} refused the login or the database: {reply} Mend user, password or "
                 "database number in the Redis URL."
             ) from reply

@@ -1,0 +1,143 @@
+"""A store that records what is asked of it and what it answers."""
+
+from collections.abc import Sequence
+
+from benchmarks.history import records
+from benchmarks.history.recorder import Recorder
+from benchmarks.history.records import ClaimedEntry, How, NewEntry, SettleEntry
+from benchmarks.history.relay import Relay
+from penstock.engine.job import JobState
+from penstock.engine.store import (
+    PLAIN,
+    Cancellation,
+    Claim,
+    Heartbeat,
+    NewJob,
+    Reaping,
+    Released,
+    Settlement,
+    Store,
+    Submitted,
+    Terms,
+    Verdict,
+)
+
+
+class RecordingStore(Relay):
+    """Passes everything on to `inner`; a call is recorded before it is sent, an answer before it is given.
+
+    Of claims only answers are recorded: those that nobody heard of show as holes in the tokens.
+    """
+
+    def __init__(self, inner: Store, recorder: Recorder) -> None:
+        super().__init__(inner)
+        self._recorder = recorder
+        self._claims: dict[
+            tuple[str, str], tuple[int, int]
+        ] = {}  # number of the last, when it was sent first
+
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
+        to, call = self._recorder, self._recorder.next_call()
+        sent = [
+            NewEntry(job.suffix, job.priority, job.tenant, job.due is not None or job.delay > 0)
+            for job in jobs
+        ]
+        to.write(records.Submit(by=to.by, at=to.clock(), call=call, queue=queue, jobs=sent))
+        answers = await super().submit(queue, jobs, terms)
+        told = [(answer.suffix, answer.created) for answer in answers]
+        to.write(records.Submitted(by=to.by, at=to.clock(), call=call, answers=told))
+        return answers
+
+    async def claim(
+        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    ) -> Claim | None:
+        to = self._recorder
+        last, sent = self._claims.get((queue, worker), (0, 0))
+        if number != last:
+            sent = to.clock()
+            self._claims[queue, worker] = number, sent
+        claim = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle)
+        if claim is not None and claim.jobs:
+            jobs = [_claimed(one.suffix, one.token, one.raw) for one in claim.jobs]
+            to.write(
+                records.Claimed(
+                    by=to.by, at=to.clock(), sent=sent, queue=queue, worker=worker, number=number, jobs=jobs
+                )
+            )
+        return claim
+
+    async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
+        to, call = self._recorder, self._recorder.next_call()
+        sent = [SettleEntry(one.suffix, one.token, one.state, one.attempt) for one in settlements]
+        to.write(records.Settle(by=to.by, at=to.clock(), call=call, queue=queue, worker=worker, endings=sent))
+        verdicts = await super().settle(queue, worker, settlements)
+        accepted = [verdict == "settled" for verdict in verdicts]
+        to.write(records.Settled(by=to.by, at=to.clock(), call=call, accepted=accepted))
+        return verdicts
+
+    async def release(self, queue: str, worker: str, held: Sequence[tuple[str, int]]) -> Released:
+        call = self._give_back(queue, worker, "release", held)
+        return self._given_back(call, await super().release(queue, worker, held))
+
+    async def return_claim(self, queue: str, worker: str, number: int) -> Released:
+        call = self._give_back(queue, worker, "return_claim")
+        return self._given_back(call, await super().return_claim(queue, worker, number))
+
+    async def leave(self, queue: str, worker: str) -> Released:
+        call = self._give_back(queue, worker, "leave")
+        return self._given_back(call, await super().leave(queue, worker))
+
+    def _give_back(self, queue: str, worker: str, how: How, held: Sequence[tuple[str, int]] = ()) -> int:
+        to, call = self._recorder, self._recorder.next_call()
+        to.write(
+            records.GiveBack(
+                by=to.by, at=to.clock(), call=call, queue=queue, worker=worker, how=how, pairs=[*held]
+            )
+        )
+        return call
+
+    def _given_back(self, call: int, released: Released) -> Released:
+        to = self._recorder
+        to.write(records.GivenBack(by=to.by, at=to.clock(), call=call, suffixes=released.suffixes))
+        return released
+
+    async def cancel(self, queue: str, suffix: str) -> Cancellation | None:
+        to, call = self._recorder, self._recorder.next_call()
+        to.write(records.Cancel(by=to.by, at=to.clock(), call=call, queue=queue, suffix=suffix))
+        answer = await super().cancel(queue, suffix)
+        ended = answer is not None and answer.changed and answer.state is JobState.CANCELLED
+        to.write(records.Cancelled(by=to.by, at=to.clock(), call=call, ended=ended))
+        return answer
+
+    async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
+        beat = await super().heartbeat(queue, worker, lease)
+        if beat is None:
+            to = self._recorder
+            to.write(records.LeaseLost(by=to.by, at=to.clock(), queue=queue, worker=worker))
+        return beat
+
+    async def reap(
+        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500, patience: int = 0
+    ) -> Reaping:
+        to, call = self._recorder, self._recorder.next_call()
+        to.write(records.Reap(by=to.by, at=to.clock(), call=call, queue=queue, max_crashes=max_crashes))
+        reaping = await super().reap(
+            queue, max_crashes=max_crashes, ending=ending, keep=keep, limit=limit, patience=patience
+        )
+        to.write(
+            records.Reaped(
+                by=to.by,
+                at=to.clock(),
+                call=call,
+                revoked=reaping.revoked,
+                returned=reaping.returned,
+                dead=reaping.dead,
+            )
+        )
+        return reaping
+
+
+def _claimed(suffix: str, token: int, raw: bytes) -> ClaimedEntry:
+    """The header's third and fourth words are attempts and crashes (`penstock.engine.record`)."""
+    words = raw.split(b" ", 4)
+    return ClaimedEntry(suffix, token, int(words[2]), int(words[3]))

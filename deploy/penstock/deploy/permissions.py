@@ -1,0 +1,116 @@
+"""Which commands a Redis user needs, and which of them the server refuses to ours."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from penstock.engine import keys, scripts
+from penstock.engine.errors import StoreRefused
+from penstock.engine.transport import Argument, Reply
+
+# Complete commands, never carried out: the server is asked whether they would be allowed. They have to be
+# complete, because Valkey 9 crashes when it looks for the keys of an EVALSHA that has no arguments.
+_KEYED = {
+    "DEL": "",
+    "EXISTS": "",
+    "GET": "",
+    "HDEL": "field",
+    "HEXISTS": "field",
+    "HGET": "field",
+    "HGETALL": "",
+    "HINCRBY": "field 1",
+    "HKEYS": "",
+    "HLEN": "",
+    "HMGET": "field",
+    "HSCAN": "0",
+    "HSET": "field value",
+    "HSETNX": "field value",
+    "HVALS": "",
+    "LINDEX": "0",
+    "LPOP": "1",
+    "LPUSH": "value",
+    "LRANGE": "0 0",
+    "MGET": "",
+    "MSET": "value",
+    "PEXPIRE": "1",
+    "RPUSH": "value",
+    "SET": "value",
+    "XADD": "* field value",
+    "XREVRANGE": "+ -",
+    "ZADD": "0 member",
+    "ZCARD": "",
+    "ZCOUNT": "0 0",
+    "ZPOPMIN": "",
+    "ZRANGE": "0 0",
+    "ZRANGEBYSCORE": "0 0",
+    "ZREM": "member",
+    "ZREMRANGEBYSCORE": "0 0",
+    "ZSCORE": "member",
+}
+# Those of which the scripts may do without: INFO tells how full the server is.
+OPTIONAL = {"INFO"}
+
+_ASK = """
+local refused = {}
+for _, command in ipairs(ARGV) do
+  local words = {}
+  for word in string.gmatch(command, '%S+') do words[#words + 1] = word end
+  if not redis.acl_check_cmd(unpack(words)) then refused[#refused + 1] = words[1] end
+end
+return refused
+"""
+
+
+class Server(Protocol):
+    """A link, or a connection to one server."""
+
+    async def execute(self, *command: Argument) -> Reply:
+        """Send one command and return its reply."""
+        ...
+
+
+def needed_commands(queue: str) -> dict[str, str]:
+    """Every command that workers and clients of `queue` send or let a script run, in a complete form."""
+    key, channel = keys.job(queue, "check"), keys.wake(queue, "check")
+    direct = {
+        "EVAL": f"EVAL script 1 {key}",
+        "EVALSHA": f"EVALSHA digest 1 {key}",
+        "PING": "PING",
+        "SADD": f"SADD {keys.QUEUES} {queue}",
+        "SMEMBERS": f"SMEMBERS {keys.QUEUES}",
+        "SPUBLISH": f"SPUBLISH {channel} word",
+        "SSUBSCRIBE": f"SSUBSCRIBE {channel}",
+        "TIME": "TIME",
+        "XREAD": f"XREAD COUNT 1 STREAMS {key} 0",
+    }
+    keyed = {name: f"{name} {key} {rest}" for name, rest in _KEYED.items()}
+    used = script_commands() | set(direct) | {"GET", "XREVRANGE"}
+    return {name: form for name, form in sorted({**direct, **keyed}.items()) if name in used}
+
+
+def script_commands() -> set[str]:
+    """The commands that the Lua files name; read from them, so that none is forgotten."""
+    words = {
+        word for script in scripts.load().values() for word in re.findall(r"'([A-Z]{3,})'", script.source)
+    }
+    return words & (set(_KEYED) | {"SPUBLISH", "TIME"})
+
+
+async def refused_commands(server: Server, queues: Sequence[str]) -> list[str]:
+    """The needed commands that the server's ACL keeps from this user, keys and channels considered.
+
+    Nothing is changed. Empty where the server does not know how to tell (below version 7). Raises
+    `StoreUnavailable`.
+    """
+    forms = [form for queue in queues for form in needed_commands(queue).values()]
+    try:
+        reply: Any = await server.execute("EVAL", _ASK, 0, *forms)
+    except StoreRefused as error:
+        return ["EVAL"] if str(error).startswith("NOPERM") else []
+    return sorted({name.decode() for name in reply})
+
+
+def remedy(commands: Sequence[str], queues: Sequence[str]) -> str:
+    """What to tell whoever keeps the ACL."""
+    places = [f"~{keys.QUEUES}", *(f"{sign}{keys.root(queue)}*" for queue in queues for sign in "~&")]
+    return " ".join(["ACL SETUSER <user>", *places, *(f"+{name.lower()}" for name in commands)])

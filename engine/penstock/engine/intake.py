@@ -1,0 +1,42 @@
+"""How jobs get into Redis: within bounds, and as safe as the submitter asks."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from penstock.engine.errors import QueueFull
+from penstock.engine.job import JobState
+from penstock.engine.memory_watch import MemoryWatch
+from penstock.engine.store import SLICE, NewJob, Submitted, Terms
+
+Send = Callable[[str, Sequence[Any], Terms], Awaitable[Any]]
+"""Sends `submit.lua` with these arguments to a queue's server; returns its reply once the terms are met."""
+
+
+class Intake:
+    """The submitting half of `RedisStore`."""
+
+    def __init__(self, send: Send, watch: MemoryWatch) -> None:
+        self._send = send
+        self._watch = watch
+
+    async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms) -> list[Submitted]:
+        """Store jobs, a slice at a time; see `penstock.engine.store.Store.submit`."""
+        answers: list[Submitted] = []
+        for start in range(0, len(jobs), SLICE):
+            await self._watch.check(queue)
+            reply = await self._send(queue, _arguments(jobs[start : start + SLICE], terms), terms)
+            if isinstance(reply, int):
+                raise QueueFull(queue, reply, terms.most)
+            answers += [
+                Submitted(suffix.decode(), created == 1, JobState(state.decode()))
+                for suffix, created, state in reply
+            ]
+        return answers
+
+
+def _arguments(jobs: Sequence[NewJob], terms: Terms) -> list[Any]:
+    args: list[Any] = [terms.most]
+    for job in jobs:
+        due = "" if job.due is None else job.due
+        args += (job.suffix, job.priority, job.tenant, due, job.delay, job.unique or "", job.body)
+    return args

@@ -1,0 +1,109 @@
+"""Near its `maxmemory` a server takes no more jobs, and this is noticed without asking for every one."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from penstock.engine.errors import StoreFull, StoreRefused, StoreUnavailable
+from penstock.engine.memory_watch import INTERVAL, MemoryWatch
+from penstock.engine.redis_store import RedisStore
+from penstock.engine.transport import Redis
+from support.redis_server import valkey_server
+from support.stores import new_job
+
+QUEUE = "q"
+
+
+class Server:
+    """Says how full it is, and counts the questions."""
+
+    def __init__(self, used: int = 0, limit: int = 100) -> None:
+        self.used = used
+        self.limit = limit
+        self.asked = 0
+        self.trouble: Exception | None = None
+
+    async def look(self, queue: str) -> list[int]:
+        self.asked += 1
+        await trio.lowlevel.checkpoint()
+        if self.trouble is not None:
+            raise self.trouble
+        return [self.used, self.limit]
+
+
+async def test_above_the_limit_nothing_is_taken_in_and_below_it_everything(autojump_clock: MockClock) -> None:
+    """90 % are fine, 91 are too much, and when there is room again jobs are taken in again."""
+    server = Server(used=90)
+    watch = MemoryWatch(server.look)
+    await watch.check(QUEUE)
+    server.used = 91
+    await trio.sleep(INTERVAL)
+    with pytest.raises(StoreFull, match=r"Redis uses 91% of its maxmemory of 100 bytes"):
+        await watch.check(QUEUE)
+    server.used = 50
+    with pytest.raises(StoreFull):
+        await watch.check(QUEUE)
+    await trio.sleep(INTERVAL)
+    await watch.check(QUEUE)
+
+
+async def test_the_server_is_asked_once_an_interval_however_many_submit(autojump_clock: MockClock) -> None:
+    """Whoever comes while one asks goes by what was known before."""
+    server = Server()
+    watch = MemoryWatch(server.look)
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(watch.check, QUEUE)
+    assert server.asked == 1
+    await watch.check("another")
+    assert server.asked == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda server: setattr(server, "limit", 0),
+        lambda server: setattr(server, "trouble", StoreRefused("ACL")),
+    ],
+    ids=["no maxmemory", "INFO refused"],
+)
+async def test_a_server_that_does_not_tell_is_never_nearly_full(
+    autojump_clock: MockClock, spoil: Callable[[Server], None]
+) -> None:
+    """Then its own refusal, at its limit, must do."""
+    server = Server(used=10**9)
+    spoil(server)
+    await MemoryWatch(server.look).check(QUEUE)
+
+
+async def test_a_look_that_failed_is_taken_again_at_once(autojump_clock: MockClock) -> None:
+    """An outage is the submitter's to see, and makes nobody believe that there is room."""
+    server = Server(used=91)
+    server.trouble = StoreUnavailable("away")
+    watch = MemoryWatch(server.look)
+    with pytest.raises(StoreUnavailable):
+        await watch.check(QUEUE)
+    server.trouble = None
+    with pytest.raises(StoreFull):
+        await watch.check(QUEUE)
+
+
+async def test_a_real_server_refuses_by_this_before_it_refuses_by_itself() -> None:
+    """At 95 % of `maxmemory` Redis would take a job; Penstock does not, and works off what waits."""
+    with valkey_server() as server:
+        async with Redis(server.url) as redis:
+            await RedisStore(redis).submit(QUEUE, [new_job("a")])
+            info = await redis.execute("INFO", "memory")
+            assert isinstance(info, bytes)
+            used = int(info.split(b"used_memory:")[1].split(b"\r\n")[0])
+            await redis.execute("CONFIG", "SET", "maxmemory", int(used / 0.95))
+            store = RedisStore(redis)
+            with pytest.raises(StoreFull, match="nothing was stored"):
+                await store.submit(QUEUE, [new_job("b")])
+            await redis.execute("SET", "there", "is room")
+            await store.join(QUEUE, "w", 1000)
+            claim = await store.claim(QUEUE, "w", 1, 10, suspect=False, idle=False)
+            assert claim is not None
+            assert [claimed.suffix for claimed in claim.jobs] == ["a"]
