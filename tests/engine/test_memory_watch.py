@@ -1,7 +1,5 @@
 """Near its `maxmemory` a server takes no more jobs, and this is noticed without asking for every one."""
 
-from collections.abc import Callable
-
 import pytest
 import trio
 from trio.testing import MockClock
@@ -62,19 +60,16 @@ async def test_the_server_is_asked_once_an_interval_however_many_submit(autojump
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda server: setattr(server, "limit", 0),
-        lambda server: setattr(server, "trouble", StoreRefused("ACL")),
-    ],
+    ("limit", "trouble"),
+    [(0, None), (100, StoreRefused("no permission"))],
     ids=["no maxmemory", "INFO refused"],
 )
 async def test_a_server_that_does_not_tell_is_never_nearly_full(
-    autojump_clock: MockClock, spoil: Callable[[Server], None]
+    autojump_clock: MockClock, limit: int, trouble: Exception | None
 ) -> None:
     """Then its own refusal, at its limit, must do."""
-    server = Server(used=10**9)
-    spoil(server)
+    server = Server(used=10**9, limit=limit)
+    server.trouble = trouble
     await MemoryWatch(server.look).check(QUEUE)
 
 

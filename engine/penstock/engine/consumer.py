@@ -25,7 +25,7 @@ async def consume(shift: Shift, runner: Runner) -> None:
             return
         shift.started()
         try:
-            shift.settlers[held.queue].put(held, await runner.run(held, shift.worker))
+            shift.settle(held, await runner.run(held, shift.worker))
         except Exception:  # a defect around the handler, not in it: the job is innocent
             shift.settlers[held.queue].give_back(held, "crash")
             raise

@@ -1,11 +1,13 @@
 """The fetcher: claims what free consumers can start at once, plus a prefetch bounded by time."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import trio
 
 from penstock.engine.claimer import Claimer
+from penstock.engine.errors import StoreUnavailable
 from penstock.engine.shift import MAX_PREFETCH, Shift
 from penstock.engine.supervision import Supervisor
 
@@ -17,6 +19,8 @@ MAX_DEAF = 0.25
 """The same while wake-ups are not heard: one server of several being away deafens a worker to all."""
 PATIENCE = 0.25
 """Seconds in which a queue should answer; one that is late is taken up again when it has answered."""
+COURTESY = 0.1
+"""Seconds that others get to take what this worker does not know."""
 MAX_CLAIM = 500
 
 
@@ -63,9 +67,23 @@ class Fetcher:
                 break
             if self._left_word:
                 await shift.wait_for_work(MAX_IDLE if shift.hears else MAX_DEAF)
+                await self._let_others_look()
             elif wanted <= 0 or shift.full:
                 await self._wait_for_room()
             # else a consumer came free while the claim was under way: look again, and leave word this time
+
+    async def _let_others_look(self) -> None:
+        """Wake another worker first where this one did not know the last job, or it would get it for ever.
+
+        Parking a job wakes whoever has been idle longest, to hear of the new due time; so when it is due, the
+        longest idle is the one that parked it.
+        """
+        shift = self._shift
+        if shift.baffled and not shift.draining:
+            with suppress(StoreUnavailable), trio.move_on_after(PATIENCE):
+                for queue in tuple(shift.baffled):
+                    await shift.store.nudge(queue)
+            await trio.sleep(COURTESY)
 
     def _wanted(self) -> int:
         shift, prefetch = self._shift, self._prefetch()

@@ -12,6 +12,8 @@ import trio
 from penstock.engine.buffer import Buffer
 from penstock.engine.events import LeaseLost
 from penstock.engine.held import Held, Reason
+from penstock.engine.outcome import Released
+from penstock.engine.runner import Finished
 from penstock.engine.seams import Seams
 from penstock.engine.settler import Settler
 from penstock.engine.store import Heartbeat, Store
@@ -50,6 +52,8 @@ class Shift:
         """Per queue, when the lease was begun or prolonged last, by the loop's clock."""
         self.hears = False
         """Whether wake-ups arrive."""
+        self.baffled: set[str] = set()
+        """Queues whose last job here was one that this worker does not know."""
         self.agenda = {queue: Agenda() for queue in queues}
         self._held: dict[tuple[str, int], Held] = {}  # by queue and token, until the store has them back
         self._suspects = 0
@@ -105,6 +109,15 @@ class Shift:
         self.running -= 1
         self.finished += 1
         self._made_room()
+
+    def settle(self, held: Held, finished: Finished) -> None:
+        """Hand over how a job ended here, or that nobody here knows it."""
+        outcome = finished.outcome
+        if isinstance(outcome, Released) and outcome.reason != "shutdown":
+            self.baffled.add(held.queue)
+        elif self.baffled:
+            self.baffled.discard(held.queue)
+        self.settlers[held.queue].put(held, finished)
 
     def give_back_buffered(self, reason: str) -> None:
         """Return what has not started."""
