@@ -5,7 +5,7 @@ from functools import partial
 import click
 import trio
 
-from benchmarks import durability, hotpath
+from benchmarks import durability, hotpath, telemetry
 from benchmarks.chaos import report as chaos_report
 from benchmarks.chaos import run as chaos_run
 from benchmarks.reliability import run as reliability
@@ -21,6 +21,14 @@ def main() -> None: ...
 def hotpath_command(jobs: int, rounds: int) -> None:
     """Jobs drained per second by one worker process, telemetry off and on, and Redis commands per job."""
     trio.run(hotpath.run, jobs, rounds)
+
+
+@main.command("telemetry")
+@click.option("--jobs", default=20_000, show_default=True, help="No-op jobs in one run.")
+@click.option("--rounds", default=3, show_default=True, help="Runs of each variant, taken in turn.")
+def telemetry_command(jobs: int, rounds: int) -> None:
+    """CPU per job and jobs drained per second: off, unsampled, traced, all of it, and with stock parts."""
+    trio.run(telemetry.run, jobs, rounds)
 
 
 @main.command("chaos")

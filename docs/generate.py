@@ -2,10 +2,18 @@
 
 import inspect
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
+from penstock.deploy.overview import Overview
+from penstock.deploy.settings import Settings
+from penstock.deploy.supervisor import Supervisor
 from penstock.engine import events
 from penstock.engine.job import MOVES, JobState
+from penstock.telemetry.metrics.children import OVERFLOW, Counter, Gauge, Histogram
+from penstock.telemetry.metrics.families import Metrics
 
 HERE = Path(__file__).parent
 
@@ -51,7 +59,120 @@ def event_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"job-life.md": job_life, "events.md": event_table}
+METRICS = """\
+# Metrics
+
+Generated from the registry by `docs/generate.py`. `/metrics` is served by the API, and by workers that are
+given `--metrics-bind`, as text 0.0.4 or, to those who ask for it as Prometheus does, as OpenMetrics 1.0.
+
+"""
+ABOUT_METRICS = """
+## How to read them
+
+- **`job`** is the job's name. Prometheus attaches a `job` of its own (the scrape job) and shows ours as
+  `exported_job`, unless the scrape says `honor_labels: true`.
+- **Exemplars**: in OpenMetrics each bucket of `penstock_job_wait_seconds`, `penstock_job_run_seconds`,
+  `penstock_http_request_seconds` and of modules' histograms names the `trace_id` of the last sampled trace
+  that fell into it. Prometheus keeps them with `--enable-feature=exemplar-storage`.
+- **`tenant_id`** is there with `--metrics-tenant-label` only: for the first 100 tenants that a process
+  meets, empty for jobs without one. The others are `__other__` in this label and keep the rest. It is for
+  some dozens of tenants; traces, logs and job records know all of them.
+- **A metric has at most 1,000 series** (10,000 with tenants) in a process; label sets past that are one
+  series whose every label is `__other__`, but for the `module` of modules' metrics, and each sample there
+  counts in `penstock_telemetry_label_overflow_total`.
+- **Several processes**: counters and histograms add up. Behind `penstock worker --processes N` gauges are
+  added, too, except that of names that end in `_info`, `_seconds` or `_ratio` the largest value is shown.
+- **What Redis says of a queue** (`penstock_queue_*`, `penstock_workers`) is shown by one process at a time,
+  so a sum over all that are scraped counts nothing twice. The first that is scraped has the role and keeps it
+  for 2.5 of its scrape intervals (5 s to 5 min; a minute after its first scrape). When it ends it hands the
+  role on; when it dies another has it at its first scrape after that. `penstock_store_up` and
+  `penstock_telemetry_scrape_seconds` are each process's own. **The limits**: the series then change their
+  `instance`, and after a hand-over both may stand for one interval; processes of a version without this show
+  all queues besides; scrape each process by its own address, because behind a balancer the one that has the
+  role answers only some of the scrapes.
+- **`penstock_loop_lag_seconds`** is a sample: twice a second a task looks how late it woke. Whatever holds
+  the loop for 50 ms is met by one look in ten.
+
+## A module's own
+
+```python
+images = Module("images")
+thumbnails = images.counter("thumbnails", "Thumbnails made.", labels=("format",))
+resize = images.histogram("resize_seconds", "Time to resize.")
+
+
+@images.job
+def thumbnail(ctx: JobContext, path: str) -> None:
+    began = time.monotonic()
+    ...
+    resize.observe(time.monotonic() - began)
+    thumbnails.inc(format="png")
+```
+
+shows `penstock_module_thumbnails_total{module="images",format="png"}` and the histogram
+`penstock_module_resize_seconds{module="images"}`. `images.gauge` has `set` and `inc`. A counter's name gets
+its `_total`; name the unit of the others, a base unit (`_seconds`, `_bytes`). Modules may share a name
+where labels, kind and buckets are equal; `module` tells them apart.
+
+Any thread may call these, in a handler or not. A wrong call (a label that was not declared, a counter that
+shrinks) raises `ValueError`, with telemetry or without it, so that the first test of the handler finds it;
+nothing else about a metric can fail a job. What is counted is a fact of the process: two telemetries in one
+process, as in tests, both hear it while they are open.
+"""
+
+PARTS = ("submissions", "jobs", "worker", "queues", "http", "own", "make")
+PROCESSES = {
+    "submissions": "api; whoever submits",
+    "jobs": "worker",
+    "worker": "worker",
+    "queues": "api, worker; each queue by one of them",
+    "http": "api",
+    "own": "all",
+    "make": "all",
+    "supervisor": "`worker --processes N`",
+}
+"""Which processes fill the families of each part of `Metrics`; `penstock dev` is all of them in one."""
+
+
+def metric_table() -> str:
+    """Every metric with its type and labels, where it comes from, and the buckets of histograms."""
+    rows: list[str] = []
+    buckets: dict[tuple[float, ...], list[str]] = {}
+    untenanted = {family.name: family.label_names for _, family in _families(Metrics())}
+    for part, family in _families(Metrics(tenant_label=True)):
+        always = untenanted[family.name]
+        text = family.doc.replace(OVERFLOW, f"`{OVERFLOW}`")
+        labels = ", ".join(f"`{n}`" if n in always else f"`{n}` (opt-in)" for n in family.label_names)
+        rows.append(
+            f"| `{family.name}` | {family.kind.name} | {labels or '–'} | {text} | {PROCESSES[part]} |"
+        )
+        if isinstance(family, Histogram):
+            buckets.setdefault(family.bounds, []).append(f"`{family.name}`")
+    head = ["| metric | type | labels | what it says | processes |", "|---|---|---|---|---|"]
+    bounds = [
+        f"- {', '.join(names)}: {', '.join(f'{bound:g}' for bound in of)}" for of, names in buckets.items()
+    ]
+    lines = [
+        *head,
+        *rows,
+        "",
+        "Upper bounds of the histograms' buckets, in seconds, beside `+Inf`:",
+        "",
+        *bounds,
+    ]
+    return METRICS + "\n".join(lines) + "\n" + ABOUT_METRICS
+
+
+def _families(metrics: Metrics) -> Iterator[tuple[str, Counter | Gauge | Histogram]]:
+    """The families of a process of every kind, each with the name of the part that has it."""
+    parts = {id(family): part for part in PARTS for family in vars(getattr(metrics, part)).values()}
+    own = metrics.registry.families()
+    Overview(Supervisor(Settings(), structlog.get_logger(), debug=False), metrics)
+    for family in metrics.registry.families():
+        yield parts[id(family)] if family in own else "supervisor", family
+
+
+PAGES = {"job-life.md": job_life, "events.md": event_table, "metrics.md": metric_table}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

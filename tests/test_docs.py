@@ -25,9 +25,9 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["job-life.md", "events.md"])
+@pytest.mark.parametrize("page", ["job-life.md", "events.md", "metrics.md"])
 def test_generated_pages_are_fresh(page: str) -> None:
-    """Run `python docs/generate.py` after changing the table of moves or an event."""
+    """Run `python docs/generate.py` after changing the table of moves, an event or a metric."""
     assert (ROOT / "docs" / page).read_text() == _generator().PAGES[page]()
 
 

@@ -6,6 +6,7 @@ from benchmarks.history import records
 from benchmarks.history.recorder import Recorder
 from benchmarks.history.records import ClaimedEntry, How, NewEntry, SettleEntry
 from benchmarks.history.relay import Relay
+from penstock.engine.failure_counts import Failure
 from penstock.engine.job import JobState
 from penstock.engine.store import (
     PLAIN,
@@ -117,12 +118,26 @@ class RecordingStore(Relay):
         return beat
 
     async def reap(
-        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500, patience: int = 0
+        self,
+        queue: str,
+        *,
+        max_crashes: int,
+        ending: bytes,
+        keep: int,
+        failure: Failure | None = None,
+        limit: int = 500,
+        patience: int = 0,
     ) -> Reaping:
         to, call = self._recorder, self._recorder.next_call()
         to.write(records.Reap(by=to.by, at=to.clock(), call=call, queue=queue, max_crashes=max_crashes))
         reaping = await super().reap(
-            queue, max_crashes=max_crashes, ending=ending, keep=keep, limit=limit, patience=patience
+            queue,
+            max_crashes=max_crashes,
+            ending=ending,
+            keep=keep,
+            failure=failure,
+            limit=limit,
+            patience=patience,
         )
         to.write(
             records.Reaped(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TypeVar
 
+from penstock.engine.failure_counts import Failure, FailureCount
 from penstock.engine.job import Job
 from penstock.engine.record import Record
 from penstock.engine.store import (
@@ -54,8 +55,8 @@ class Relay:
     def endings(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Ended]]:
         return self.inner.endings(queue)
 
-    async def join(self, queue: str, worker: str, lease: int) -> None:
-        await self.relay(partial(self.inner.join, queue, worker, lease))
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
+        await self.relay(partial(self.inner.join, queue, worker, lease, slots))
 
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
         return await self.relay(partial(self.inner.heartbeat, queue, worker, lease))
@@ -82,10 +83,18 @@ class Relay:
         return await self.relay(partial(self.inner.promote, queue, limit))
 
     async def reap(
-        self, queue: str, *, max_crashes: int, ending: bytes, keep: int, limit: int = 500, patience: int = 0
+        self,
+        queue: str,
+        *,
+        max_crashes: int,
+        ending: bytes,
+        keep: int,
+        failure: Failure | None = None,
+        limit: int = 500,
+        patience: int = 0,
     ) -> Reaping:
         reap = partial(self.inner.reap, queue, max_crashes=max_crashes, ending=ending, keep=keep)
-        return await self.relay(partial(reap, limit=limit, patience=patience))
+        return await self.relay(partial(reap, failure=failure, limit=limit, patience=patience))
 
     def listen(self, worker: str, queues: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Wake]]:
         return self.inner.listen(worker, queues)
@@ -95,6 +104,15 @@ class Relay:
 
     async def facts(self, queue: str) -> QueueFacts:
         return await self.relay(partial(self.inner.facts, queue))
+
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
+        return await self.relay(partial(self.inner.report, queue, reporter, lease))
+
+    async def resign(self, queue: str, reporter: str) -> None:
+        await self.relay(partial(self.inner.resign, queue, reporter))
+
+    async def failures(self, queue: str) -> list[FailureCount]:
+        return await self.relay(partial(self.inner.failures, queue))
 
     async def queues(self) -> list[str]:
         return await self.relay(self.inner.queues)

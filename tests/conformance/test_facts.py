@@ -24,6 +24,7 @@ async def test_a_queue_nobody_has_used(queue: QueueUnderTest) -> None:
         oldest_ready=None,
         oldest_running=None,
         next_due=None,
+        slots=0,
     )
 
 
@@ -79,6 +80,41 @@ async def test_workers_are_those_with_a_live_lease(queue: QueueUnderTest) -> Non
     await queue.reap()
     assert (await queue.store.facts(queue.name)).workers == 1
     assert await one.beat() is None
+
+
+async def test_slots_are_those_of_workers_with_a_live_lease(queue: QueueUnderTest) -> None:
+    """They come and go with their worker, however it goes; one that never told how many it has counts 0."""
+
+    async def slots() -> int:
+        return (await queue.store.facts(queue.name)).slots
+
+    await queue.worker()
+    assert await slots() == 0
+    for name, count in (("one", 4), ("two", 8)):
+        await queue.store.join(queue.name, name, LEASE, count)
+    assert await slots() == 12
+    await queue.store.leave(queue.name, "one")
+    assert await slots() == 8
+    await queue.advance(LEASE)
+    assert await slots() == 0
+    await queue.reap()
+    await queue.store.join(queue.name, "two", LEASE)
+    assert await slots() == 0
+
+
+async def test_slots_are_told_again_or_stand(queue: QueueUnderTest) -> None:
+    """A lease that is begun anew may say another number; without one, what was said stands."""
+    for told, known in ((4, 4), (0, 4), (6, 6)):
+        await queue.store.join(queue.name, "w", LEASE, told)
+        assert (await queue.store.facts(queue.name)).slots == known
+
+
+async def test_a_worker_of_several_queues_counts_in_each(queue: QueueUnderTest) -> None:
+    """Whatever it does for one of them it could do for the other."""
+    other = QueueUnderTest(queue.harness)
+    for one in (queue, other):
+        await one.store.join(one.name, "w", LEASE, 4)
+        assert (await one.store.facts(one.name)).slots == 4
 
 
 async def test_the_age_of_what_waits(queue: QueueUnderTest) -> None:

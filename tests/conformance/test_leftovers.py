@@ -56,6 +56,18 @@ async def test_a_worker_that_comes_and_goes_leaves_nothing(queue: QueueUnderTest
     assert await left(queue) == set()
 
 
+async def test_slots_and_the_role_of_reporting_go_with_who_had_them(queue: QueueUnderTest) -> None:
+    """A worker's slots with its lease, the role when its holder resigns."""
+    for worker in ("leaving", "dying"):
+        await queue.store.join(queue.name, worker, LEASE, 4)
+    await queue.store.report(queue.name, "process", LEASE)
+    await queue.store.leave(queue.name, "leaving")
+    await queue.advance(LEASE)
+    await queue.reap()
+    await queue.store.resign(queue.name, "process")
+    assert await left(queue) == set()
+
+
 async def test_a_wish_to_cancel_goes_with_the_job(queue: QueueUnderTest) -> None:
     """However a job ends that somebody asked to cancel: settled, cancelled after a release, or buried."""
     await queue.submit("settled", "released", "buried")

@@ -11,7 +11,7 @@ import pytest
 
 from penstock.engine.job import JobState
 from penstock.engine.store import Cancellation, Promotion, Reaping, Released
-from support.stores import BURIAL, KEEP, LEASE, Hand, QueueUnderTest, new_job, settlement, suffixes
+from support.stores import BURIAL, KEEP, LEASE, Hand, QueueUnderTest, failure, new_job, settlement, suffixes
 
 JOBS = ("a", "b", "c", "later")
 
@@ -25,7 +25,7 @@ async def submit(queue: QueueUnderTest, worker: Hand) -> Send:
 
 
 async def join(queue: QueueUnderTest, worker: Hand) -> Send:
-    return lambda: queue.store.join(queue.name, worker.name, LEASE)
+    return lambda: queue.store.join(queue.name, worker.name, LEASE, 4)
 
 
 async def heartbeat(queue: QueueUnderTest, worker: Hand) -> Send:
@@ -58,6 +58,13 @@ async def settle_for_now(queue: QueueUnderTest, worker: Hand) -> Send:
     return await _settling(queue, worker, (JobState.SCHEDULED, JobState.READY, JobState.PARKED))
 
 
+async def settle_failed(queue: QueueUnderTest, worker: Hand) -> Send:
+    jobs = await worker.take(3)
+    states = (JobState.DEAD, JobState.SCHEDULED, JobState.READY)
+    endings = [settlement(job, state, failure=failure()) for job, state in zip(jobs, states, strict=True)]
+    return lambda: queue.store.settle(queue.name, worker.name, [*endings, *endings])
+
+
 async def cancel_final(queue: QueueUnderTest, worker: Hand) -> Send:
     await worker.end(await worker.take_one())
     return lambda: queue.store.cancel(queue.name, "a")
@@ -65,6 +72,21 @@ async def cancel_final(queue: QueueUnderTest, worker: Hand) -> Send:
 
 async def nudge(queue: QueueUnderTest, worker: Hand) -> Send:
     return lambda: queue.store.nudge(queue.name)
+
+
+async def report(queue: QueueUnderTest, worker: Hand) -> Send:
+    await worker.take(2)
+    return lambda: queue.store.report(queue.name, "process", LEASE)
+
+
+async def report_in_vain(queue: QueueUnderTest, worker: Hand) -> Send:
+    await queue.store.report(queue.name, "another", LEASE)
+    return lambda: queue.store.report(queue.name, "process", LEASE)
+
+
+async def resign(queue: QueueUnderTest, worker: Hand) -> Send:
+    await queue.store.report(queue.name, "process", LEASE)
+    return lambda: queue.store.resign(queue.name, "process")
 
 
 ALIKE: list[Case] = [
@@ -75,8 +97,12 @@ ALIKE: list[Case] = [
     empty_claim,
     settle_finally,
     settle_for_now,
+    settle_failed,
     cancel_final,
     nudge,
+    report,
+    report_in_vain,
+    resign,
 ]
 
 
@@ -116,7 +142,7 @@ async def promote(queue: QueueUnderTest, worker: Hand) -> Send:
 async def reap(queue: QueueUnderTest, worker: Hand) -> Send:
     await worker.take(2)
     await queue.advance(LEASE)
-    return lambda: queue.store.reap(queue.name, max_crashes=1, ending=BURIAL, keep=KEEP)
+    return lambda: queue.store.reap(queue.name, max_crashes=1, ending=BURIAL, keep=KEEP, failure=failure())
 
 
 SPENT: list[tuple[Case, Callable[[QueueUnderTest], Any]]] = [
@@ -138,7 +164,7 @@ def _name(value: object) -> str:
 
 async def _everything(queue: QueueUnderTest) -> list[object]:
     """All that can be read of the queue."""
-    seen: list[object] = [await queue.store.facts(queue.name)]
+    seen: list[object] = [await queue.store.facts(queue.name), await queue.store.failures(queue.name)]
     for suffix in (*JOBS, "x", "y", "z"):
         seen += [await queue.store.read(queue.name, suffix), await queue.store.look(queue.name, suffix)]
     return seen

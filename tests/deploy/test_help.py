@@ -9,7 +9,7 @@ from penstock.deploy.cli import cli
 from penstock.deploy.settings import DEFAULT_BIND, LogFormat, Settings
 from penstock.engine import WorkerSettings
 from penstock.http import server
-from penstock.telemetry import logs
+from penstock.telemetry.logs import setup as logs
 from support.processes import Start
 
 COMMANDS = sorted(cli.commands)
@@ -38,9 +38,9 @@ def test_overview(start: Start) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_variables_follow_the_options(name: str) -> None:
     """`--log-level` is PENSTOCK_LOG_LEVEL, and so on, for each setting of each command."""
-    # What belongs to one submission is not a setting.
+    # What belongs to one submission or question is not a setting.
     once = {"help", "job", "arguments", "queue", "priority", "delay", "idempotency_key", "wait"}
-    once |= {"durable", "wait_replicas"}
+    once |= {"durable", "wait_replicas", "limit", "as_json"}
     for parameter in cli.commands[name].params:
         if parameter.name not in once:
             assert parameter.envvar == f"PENSTOCK_{str(parameter.name).upper()}"

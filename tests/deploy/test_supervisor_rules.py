@@ -17,8 +17,8 @@ from penstock.deploy.overview import Overview
 from penstock.deploy.settings import Settings
 from penstock.deploy.supervisor import HEALTHY, RESTART, ProcessesFailed, Supervisor
 from penstock.engine.errors import ConfigurationError
-from penstock.telemetry.metrics import Metrics
-from penstock.telemetry.snapshot import Piece
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.snapshot import Piece
 
 LONG = 1_000_000.0
 

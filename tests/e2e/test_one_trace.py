@@ -40,9 +40,11 @@ def test_one_trace(start: Start, valkey: ValkeyServer) -> None:
     assert (own["job"], own["module"], own["attempt"], own["user_id"]) == ("trial.add", "trial", 1, "ada")
 
     spans = {span.name: span for span in receiver.spans if span.trace_id.hex() == trace_id}
-    assert set(spans) == {"POST /v1/jobs", "enqueue default", "wait default", "process default"}
+    parts = {"parse", "validate", "enqueue default"}
+    assert set(spans) == {"POST /v1/jobs", *parts, "wait default", "process default"}
     parents = {name: span.parent_span_id for name, span in spans.items()}
     assert parents["POST /v1/jobs"] == b""
-    assert parents["enqueue default"] == spans["POST /v1/jobs"].span_id
+    for name in parts:
+        assert parents[name] == spans["POST /v1/jobs"].span_id
     assert parents["wait default"] == parents["process default"] == spans["enqueue default"].span_id
     assert finished["span_id"] == spans["process default"].span_id.hex()

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from penstock.engine import Backoff, WorkerSettings
 from penstock.engine.buffer import Buffer
 from penstock.engine.errors import ConfigurationError, InvalidRequest
-from penstock.engine.failure import describe_failure
 from penstock.engine.held import Held
 from penstock.engine.job import JobState, trace_id_of
-from penstock.engine.limits import MAX_ERROR_MESSAGE, MAX_TRACEBACK
 from penstock.engine.names import (
     idempotent_job_id,
     new_job_id,
@@ -101,22 +99,6 @@ def test_backoff_stays_between_nothing_and_its_ceiling(
 def test_the_ceiling_doubles() -> None:
     """base · 2ⁿ⁻¹ up to the cap."""
     assert [Backoff(base=1, cap=10).ceiling(attempt) for attempt in range(1, 6)] == [1, 2, 4, 8, 10]
-
-
-def test_a_failure_is_told_within_bounds_even_if_its_message_cannot_be_read() -> None:
-    """Errors come from users' code: long, nested or broken."""
-
-    class Broken(Exception):
-        def __str__(self) -> str:
-            raise RuntimeError("no")
-
-    assert describe_failure(Broken()).message == "<its message cannot be read: RuntimeError>"
-    long = describe_failure(ValueError("x" * 100_000))
-    assert len(long.message) == MAX_ERROR_MESSAGE
-    assert len(long.traceback) <= MAX_TRACEBACK
-    group = ExceptionGroup("outer", [ExceptionGroup("inner", [KeyError("k")])])
-    assert describe_failure(group).type == "KeyError"
-    assert describe_failure(ExceptionGroup("two", [KeyError(), ValueError()])).type == "ExceptionGroup"
 
 
 @pytest.mark.parametrize(

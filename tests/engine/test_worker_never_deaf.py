@@ -24,11 +24,11 @@ class FailingSettles(MemoryStore):
 
     def __init__(self, failures: int) -> None:
         super().__init__(virtual_clock)
-        self.failures = failures
+        self._left = failures
 
     async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
-        if self.failures:
-            self.failures -= 1
+        if self._left:
+            self._left -= 1
             raise StoreUnavailable("away for a moment")
         return await super().settle(queue, worker, settlements)
 
@@ -176,7 +176,7 @@ async def test_starting_ends_though_the_first_lease_is_lost_before_it_listened(
 class AwayForGood(MemoryStore):
     """Cannot be reached."""
 
-    async def join(self, queue: str, worker: str, lease: int) -> None:
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
         raise StoreUnavailable("away")
 
     async def ping(self) -> None:

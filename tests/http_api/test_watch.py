@@ -57,14 +57,31 @@ async def test_a_waiting_job_is_shown_with_every_field(site: Site) -> None:
 
 
 async def test_a_dead_job_is_shown_with_its_error(site: Site) -> None:
-    """Type, message and traceback by name."""
+    """Type, message, traceback, and what leads on from there: attempt, worker, trace and fingerprint."""
     receipt = await site.submit()
-    error = JobError("builtins.ValueError", "no", "Traceback …")
+    error = JobError("ValueError", "no", "Traceback …", 2, "w1", f"00-{'a' * 32}-{'b' * 16}-01", "f" * 16)
     await end(site, receipt["id"], Ending("w1", 1_700_000_000_125, 1, error=error), JobState.DEAD)
     job = (await site.http.get(f"/v1/jobs/{receipt['id']}")).json()
-    assert job["error"] == {"type": "builtins.ValueError", "message": "no", "traceback": "Traceback …"}
+    assert job["error"] == {
+        "type": "ValueError",
+        "message": "no",
+        "traceback": "Traceback …",
+        "attempt": 2,
+        "worker": "w1",
+        "trace_id": "a" * 32,
+        "fingerprint": "f" * 16,
+    }
     assert (job["state"], job["ended"], job["worker"]) == ("dead", True, "w1")
     assert job["started_at"] == "2023-11-14T22:13:20.125Z"
+
+
+async def test_what_an_older_worker_did_not_write_is_null(site: Site) -> None:
+    """Its records have type, message and traceback."""
+    receipt = await site.submit()
+    older = Ending("w1", 1, 1, error=JobError("ValueError", "no", "Traceback …"))
+    await end(site, receipt["id"], older, JobState.DEAD)
+    error = (await site.http.get(f"/v1/jobs/{receipt['id']}")).json()["error"]
+    assert [error[name] for name in ("attempt", "worker", "trace_id", "fingerprint")] == [None] * 4
 
 
 @pytest.mark.parametrize("action", ["", "/wait", "/cancel"])

@@ -33,6 +33,7 @@ Given = tuple[str, Claimed]
 """Who was given what."""
 
 workers = st.sampled_from([f"w{number}" for number in range(5)])
+reporters = st.sampled_from(["p0", "p1"])
 anybody = st.tuples(st.integers(0, 3), workers)
 """A worker that has joined, three times in four, or just any."""
 suffixes = st.sampled_from([f"j{number}" for number in range(40)])

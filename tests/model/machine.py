@@ -15,11 +15,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-from model.drawing import FOREVER, SETTLED, Given, anybody, new_jobs, suffixes, workers
+from model.drawing import FOREVER, SETTLED, Given, anybody, new_jobs, reporters, suffixes, workers
 from model.two_stores import QUEUE, TwoStores
 from penstock.engine.job import JobState, legal
 from penstock.engine.store import NewJob, Settlement, Terms
-from support.stores import BURIAL, LEASE, ending
+from support.stores import BURIAL, LEASE, ending, failure
 
 Many = MultipleResults[Given]
 
@@ -66,11 +66,19 @@ class StoresInStep(RuleBasedStateMachine):
         self.stores.ask(lambda store: store.read(QUEUE, suffix))
         self.stores.ask(lambda store: store.queues())
 
+    @rule(reporter=reporters, lease=st.sampled_from([LEASE // 3, LEASE]))
+    def report(self, reporter: str, lease: int) -> None:
+        self.stores.ask(lambda store: store.report(QUEUE, reporter, lease))
+
+    @rule(reporter=reporters)
+    def resign(self, reporter: str) -> None:
+        self.stores.ask(lambda store: store.resign(QUEUE, reporter))
+
     # --- workers -----------------------------------------------------------------------------
 
-    @rule(worker=workers)
-    def join(self, worker: str) -> None:
-        self.stores.ask(lambda store: store.join(QUEUE, worker, LEASE))
+    @rule(worker=workers, slots=st.sampled_from([0, 1, 4]))
+    def join(self, worker: str, slots: int = 0) -> None:
+        self.stores.ask(lambda store: store.join(QUEUE, worker, LEASE, slots))
         self.stores.listen(worker)
 
     @rule(whom=anybody)
@@ -135,7 +143,8 @@ class StoresInStep(RuleBasedStateMachine):
         worker = stranger or held[0][0][0]
         endings = [
             Settlement(
-                job.suffix, job.token, state, attempt, FOREVER if state.final else delay, ending(attempt)
+                *(job.suffix, job.token, state, attempt, FOREVER if state.final else delay, ending(attempt)),
+                failure(f"{attempt:016x}", job.suffix) if attempt else None,
             )
             for (_, job), state, attempt, delay in held
         ]
@@ -146,7 +155,7 @@ class StoresInStep(RuleBasedStateMachine):
         """One ending, sent again; that job is not heard of again from this worker."""
         worker, job = held
         delay = FOREVER if state.final else 10
-        endings = [Settlement(job.suffix, job.token, state, 1, delay, ending())]
+        endings = [Settlement(job.suffix, job.token, state, 1, delay, ending(), failure())]
         for _ in range(2):
             self.stores.ask(lambda store: store.settle(QUEUE, worker, endings))
 
@@ -166,7 +175,13 @@ class StoresInStep(RuleBasedStateMachine):
     def reap(self, limit: int, patience: int, crashes: int) -> None:
         self.stores.ask(
             lambda store: store.reap(
-                QUEUE, max_crashes=crashes, ending=BURIAL, keep=FOREVER, limit=limit, patience=patience
+                QUEUE,
+                max_crashes=crashes,
+                ending=BURIAL,
+                keep=FOREVER,
+                failure=failure(),
+                limit=limit,
+                patience=patience,
             )
         )
 
@@ -201,6 +216,7 @@ class StoresInStep(RuleBasedStateMachine):
         if not hasattr(self, "stores"):
             return
         self.stores.ask(lambda store: store.facts(QUEUE))
+        self.stores.ask(lambda store: store.failures(QUEUE))
         view = self.stores.compare()
         assert all(count == 1 for count in view.places().values()), view.places()
         states = view.states()

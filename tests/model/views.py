@@ -25,6 +25,8 @@ class View(msgspec.Struct, kw_only=True):
     leases: dict[str, int]
     revoked: dict[str, int]
     numbers: dict[str, int]
+    slots: dict[str, int]
+    reporter: dict[str, int]
     idle: list[str]
     """Workers that wait to be woken, longest first."""
     cancels: set[str]
@@ -75,6 +77,8 @@ def memory_view(queue: QueueState) -> View:
         leases=dict(queue.leases),
         revoked=dict(queue.revoked),
         numbers={worker: queue.numbers.get(worker, 0) for worker in queue.leases},
+        slots=dict(queue.slots),
+        reporter=dict(queue.reporter),
         idle=list(queue.idle),
         cancels=set(queue.cancels),
         unique={f"{tenant} {key}": suffix for (tenant, key), suffix in jobs._by_key.items()},
@@ -134,7 +138,9 @@ async def redis_keys(redis: Redis, queue: str) -> Keys:
 
 def redis_view(keys: Keys) -> View:
     """The scripts' view."""
-    records = {name.removeprefix("job:"): raw for name, raw in keys.strings.items()}
+    records = {
+        name.removeprefix("job:"): raw for name, raw in keys.strings.items() if name.startswith("job:")
+    }
     running: dict[str, tuple[str, int, int, int]] = {}
     for name, held in keys.hashes.items():
         if name.startswith("running:"):
@@ -143,6 +149,7 @@ def redis_view(keys: Keys) -> View:
                 assert suffix not in running, f"{suffix} is held twice"
                 running[suffix] = name.removeprefix("running:"), token, number, since
     counts = keys.hashes.get("counts", {})
+    reporter, _, until = keys.strings.get("reporter", b"").decode().partition(" ")
     standing = {
         name.removeprefix("ready:"): [suffix for suffix in line if _is_ready(records.get(suffix))]
         for name, line in keys.lists.items()
@@ -155,6 +162,8 @@ def redis_view(keys: Keys) -> View:
         leases=keys.zsets.get("workers", {}),
         revoked=keys.zsets.get("revoked", {}),
         numbers={worker: int(number) for worker, number in keys.hashes.get("claims", {}).items()},
+        slots={worker: int(count) for worker, count in keys.hashes.get("slots", {}).items()},
+        reporter={reporter: int(until)} if reporter else {},
         idle=list(keys.zsets.get("idle", {})),
         cancels=set(keys.hashes.get("cancels", {})),
         unique=keys.hashes.get("unique", {}),

@@ -64,8 +64,10 @@ CASES: Mapping[str, Sequence[Case]] = {
     "promote": [twice.promote],
     "reap": [twice.reap],
     "release": [twice.release],
+    "report": [twice.report, twice.report_in_vain],
+    "resign": [twice.resign],
     "return_claim": [twice.return_claim],
-    "settle": [twice.settle_finally, twice.settle_for_now],
+    "settle": [twice.settle_finally, twice.settle_for_now, twice.settle_failed],
     "submit": [twice.submit, submit_one, submit_the_last_one, submit_until_full],
 }
 """By the name of the script."""

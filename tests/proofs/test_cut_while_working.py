@@ -116,6 +116,8 @@ class Site:
             await self.client.cancel(receipt.id)
         for queue in QUEUES:
             await self.store.facts(queue)
+            assert await self.store.report(queue, "hand", 60_000) is not None
+            await self.store.resign(queue, "hand")
             await self.store.nudge(queue)
             await self.store.join(queue, "hand", round(LEASE * 1000))
             claim = await self.store.claim(queue, "hand", 1, 1, suspect=True, idle=False)

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import trio
 
-from penstock.engine.job import JobState
+from penstock.engine.failure_counts import Failure, failure_of
+from penstock.engine.job import JobError, JobState
 from penstock.engine.memory_store import MemoryStore
 from penstock.engine.record import Body, Ending, Header, encode_body, encode_ending
 from penstock.engine.redis_store import RedisStore
@@ -43,7 +44,7 @@ class StoreHarness(Protocol):
 class MemoryHarness:
     """The executable specification."""
 
-    STAYS = ("name", "mail", "_last_token", "reaped", "patient_until", "patient_since")
+    STAYS = ("name", "mail", "failures", "_last_token", "reaped", "patient_until", "patient_since")
 
     def __init__(self) -> None:
         self.now = START
@@ -63,8 +64,8 @@ class MemoryHarness:
 class RedisHarness:
     """The real thing, on a clock that is a key: scripts read it instead of the time."""
 
-    STAYS = ("counts", "events", "dead")
-    """Counters that must never start again, the stream of endings, the list of dead letters."""
+    STAYS = ("counts", "events", "dead", "failures")
+    """Counters that must never start again, the stream of endings, dead letters, counts of failures."""
 
     def __init__(self, redis: Redis) -> None:
         self.now = START
@@ -115,6 +116,13 @@ def new_job(suffix: str, **fields: Any) -> NewJob:
 def ending(result: object = None) -> bytes:
     """What an attempt leaves behind."""
     return encode_ending(Ending("w", START, START, msgspec.Raw(msgspec.msgpack.encode(result))))
+
+
+def failure(fingerprint: str = "0123456789abcdef", message: str = "no") -> Failure:
+    """A failure to be counted; its message is part of what is shown of the last one."""
+    kept = failure_of("tests.job", JobError("ValueError", message, fingerprint=fingerprint))
+    assert kept is not None
+    return kept
 
 
 def settlement(claimed: Claimed, state: JobState = JobState.SUCCEEDED, **fields: Any) -> Settlement:

@@ -5,28 +5,37 @@ import json
 from typing import Any
 
 import msgspec
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.request import Request
 from penstock.telemetry import Telemetry
-from penstock.telemetry.export import Export
-from penstock.telemetry.logs import configure_logs
-from penstock.telemetry.metrics import Metrics
+from penstock.telemetry.export.start import Export
+from penstock.telemetry.logs.setup import configure_logs
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.traces.provider import Provider
+from penstock.telemetry.traces.rule import TraceRule
 
 
 class Rig:
     """A `Telemetry` of its own provider that keeps spans and lines in memory."""
 
-    def __init__(self, *, tenant_label: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        tenant_label: bool = False,
+        rule: TraceRule | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
         self.stream = io.StringIO()
         self.finished = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
+        provider = Provider(sampler=sampler)
         provider.add_span_processor(SimpleSpanProcessor(self.finished))
         logs = configure_logs(level="debug", format="json", stream=self.stream)
-        self.telemetry = Telemetry(logs, Metrics(tenant_label=tenant_label), Export(provider))
+        self.telemetry = Telemetry(logs, Metrics(tenant_label=tenant_label), Export(provider), rule)
 
     def lines(self) -> list[dict[str, Any]]:
         """Every line so far; closes the logs, so that the writer's thread is done."""

@@ -1,12 +1,25 @@
 """Families of metrics: labels are declared, children are bound, cardinality is capped."""
 
+import threading
+from collections.abc import Callable
+from typing import Self
+
 import pytest
 from aioprometheus import collectors
 from aioprometheus.collectors import Registry
 from aioprometheus.renderer import render
 
-from penstock.telemetry.children import MAX_SERIES, OVERFLOW, Counter, Gauge, Histogram
-from penstock.telemetry.metrics import Metrics
+from penstock.telemetry.metrics.children import MAX_SERIES, OVERFLOW, Counter, Gauge, Histogram
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.series import (
+    CounterChild,
+    GaugeChild,
+    HistogramChild,
+    LockedCounterChild,
+    LockedGaugeChild,
+    LockedHistogramChild,
+    Series,
+)
 
 
 @pytest.fixture
@@ -48,6 +61,15 @@ def test_the_number_of_series_is_capped(registry: Registry) -> None:
     assert jobs.labels(OVERFLOW, OVERFLOW).value == 5
     assert jobs.labels("media", "job0").value == 2
     assert overflowed == ["jobs_total"] * 5
+
+
+def test_a_family_may_have_room_for_more(registry: Registry) -> None:
+    """The cap is the family's own where it says so, and the shared child is known as such."""
+    jobs = Counter(registry, "jobs_total", "Jobs.", ("tenant_id",), most=2)
+    children = [jobs.labels(tenant) for tenant in ("a", "b", "c", "d")]
+
+    assert [jobs.shared(child) for child in children] == [False, False, True, True]
+    assert not Counter(registry, "all_total", "All.").shared(CounterChild(""))
 
 
 def test_penstock_counts_its_own_overflow() -> None:
@@ -117,3 +139,95 @@ def test_bare_collectors_are_refused() -> None:
     """What our renderer cannot escape does not get into our registry."""
     with pytest.raises(TypeError, match="plain_total"):
         collectors.Counter("plain_total", "Plain.", registry=Metrics().registry)
+
+
+class Interrupted(float):
+    """A number during whose addition another thread adds one to the same series, or waits until it may."""
+
+    def __new__(cls, value: float, add_one: Callable[[], None]) -> Self:
+        return super().__new__(cls, value)
+
+    def __init__(self, value: float, add_one: Callable[[], None]) -> None:
+        self.other = threading.Thread(target=add_one)
+
+    def __radd__(self, before: float) -> float:
+        self.other.start()
+        self.other.join(0.1)  # where there is a lock the other one waits for it, and we go on without it
+        return before + float(self)
+
+
+def counted_by_two(child: Series) -> float:
+    """What a series says after one thread added 10 to it and another 1 in the midst of that."""
+    add = child.observe if isinstance(child, HistogramChild) else child.inc
+    ten = Interrupted(10.0, lambda: add(1.0))
+    add(ten)
+    ten.other.join(10)
+    return child.sum if isinstance(child, HistogramChild) else child.value
+
+
+def test_threads_lose_no_count() -> None:
+    """An addition that another thread interrupts is made good where the series is locked, and only there."""
+    locked: list[Series] = [LockedCounterChild(""), LockedGaugeChild(""), LockedHistogramChild("", (5.0,))]
+    plain: list[Series] = [CounterChild(""), GaugeChild(""), HistogramChild("", (5.0,))]
+
+    assert [counted_by_two(child) for child in locked] == [11, 11, 11]
+    assert [counted_by_two(child) for child in plain] == [10, 10, 10]
+
+
+def test_a_gauge_is_not_set_in_the_midst_of_an_addition() -> None:
+    """What was set last stands, or what was added to it; never what was there before."""
+    gauge = LockedGaugeChild("")
+    amount = Interrupted(10.0, lambda: gauge.set(1.0))
+    gauge.inc(amount)
+    amount.other.join(10)
+
+    assert gauge.value == 1
+
+
+def test_a_finalizer_may_count_too() -> None:
+    """The garbage collector runs code of others in the midst of an addition, in the same thread."""
+    counter = LockedCounterChild("")
+
+    class Finalized(float):
+        def __radd__(self, before: float) -> float:
+            counter.inc()  # as a `__del__` would
+            return before + float(self)
+
+    adding = threading.Thread(target=counter.inc, args=(Finalized(10.0),), daemon=True)
+    adding.start()
+    adding.join(10)
+    assert not adding.is_alive()
+
+
+def test_series_can_be_listed_while_a_thread_adds_some(registry: Registry) -> None:
+    """The list is made in one step, or a long one would meet a dictionary that changes its size."""
+    jobs = Counter(registry, "jobs_total", "Jobs.", ("job",), locked=True, most=30_000)
+    adding = threading.Thread(target=lambda: [jobs.labels(str(number)) for number in range(30_000)])
+    adding.start()
+    while adding.is_alive():
+        jobs.children()
+    adding.join()
+
+    assert len(jobs.children()) == 30_000
+
+
+def test_a_series_is_made_once_whoever_comes_first(registry: Registry) -> None:
+    """Of threads that ask for new labels at once all get the same child."""
+    jobs = Counter(registry, "jobs_total", "Jobs.", ("job",), locked=True)
+    barrier = threading.Barrier(4)
+    make = jobs._new_child
+
+    def make_together(labels: str) -> CounterChild:
+        barrier.wait(10)  # all four have seen that there is none
+        return make(labels)
+
+    jobs._new_child = make_together
+    got: list[CounterChild] = []
+    threads = [threading.Thread(target=lambda: got.append(jobs.labels("noop"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert len(got) == 4
+    assert {id(child) for child in got} == {id(jobs.labels("noop"))}

@@ -1,17 +1,25 @@
 """Where spans go, on real sockets and files, and what it costs when nobody takes them."""
 
 import json
+import os
 import socket
+import threading
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 import trio
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from penstock.engine.errors import ConfigurationError
 from penstock.engine.outcome import Succeeded
-from penstock.telemetry.export import CountedExporter, start_export
-from penstock.telemetry.traces import Tracing
+from penstock.telemetry.export import start as export_module
+from penstock.telemetry.export.start import start_export
+from penstock.telemetry.traces.tracing import Tracing
 from support.otlp_receiver import otlp_receiver
 from telemetry.rig import attempt, request
 
@@ -31,10 +39,8 @@ def make_spans(tracing: Tracing) -> str:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's own OTEL_ variables do not count here."""
-    for name in ("ENDPOINT", "TRACES_ENDPOINT"):
-        monkeypatch.delenv(f"OTEL_EXPORTER_OTLP_{name}", raising=False)
-    for name in ("OTEL_TRACES_EXPORTER", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
 
 
 async def test_spans_arrive_at_a_collector() -> None:
@@ -52,8 +58,7 @@ async def test_spans_arrive_at_a_collector() -> None:
         assert {"/v1/traces"} == set(receiver.paths)
         assert receiver.resource["service.name"] == "demo"
         assert "service.version" in receiver.resource
-    assert export.collector is not None
-    assert (export.collector.exported, export.collector.failed) == (3, 0)
+    assert (export.taken, export.waiting, dict(export.dropped), export.lag) == (3, 0, {}, 0.0)
 
 
 async def test_the_environment_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,8 +84,19 @@ async def test_without_a_collector_nothing_is_sent(settings: dict[str, str]) -> 
     """Spans have their ids all the same."""
     export = start_export("demo", environ=settings)
 
-    assert export.collector is None
     assert int(make_spans(Tracing(export.provider)), 16)
+    assert await export.aclose(SOON)
+    assert (export.taken, export.waiting, dict(export.dropped)) == (0, 0, {})
+
+
+async def test_where_telemetry_is_disabled_no_span_is_made() -> None:
+    """OTEL_SDK_DISABLED wins over everything else."""
+    environ = {"OTEL_SDK_DISABLED": " True ", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    export = start_export("demo", environ=environ)
+
+    assert export.provider.disabled
+    with Tracing(export.provider).around_submit([request()]) as headers:
+        assert headers == {}
     assert await export.aclose(SOON)
 
 
@@ -121,6 +137,7 @@ async def test_a_dead_collector_costs_the_work_nothing() -> None:
         make_spans(Tracing(export.provider))
         with trio.fail_after(SOON):
             assert not await export.aclose(0.05)
+    assert export.taken == 0
 
 
 async def test_a_collector_that_hangs_does_not_hold_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,21 +181,131 @@ async def test_refused_spans_are_counted_as_lost() -> None:
         export = start_export("demo", receiver.endpoint)
         make_spans(Tracing(export.provider))
         assert await export.aclose(SOON)
+        assert await export.aclose(SOON)
 
-    assert export.collector is not None
-    assert (export.collector.exported, export.collector.failed) == (0, 3)
+    assert (export.taken, dict(export.dropped)) == (0, {"rejected": 3})
 
 
-def test_an_exporter_may_be_shut_down_twice() -> None:
-    """Once when the time is up, and once more by the thread that was left behind."""
-    shut: list[str] = []
+class Slow(SpanProcessor):
+    """A user's processor that takes its time to shut down."""
 
-    class Exporter(SpanExporter):
-        def shutdown(self) -> None:
-            shut.append("down")
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.shut = threading.Event()
 
-    exporter = CountedExporter(Exporter())
-    exporter.shutdown()
-    exporter.shutdown()
+    def shutdown(self) -> None:
+        self.free.wait(SOON)
+        self.shut.set()
 
-    assert shut == ["down"]
+
+async def test_processors_of_users_are_shut_down_within_the_same_time() -> None:
+    """Beside ours, not after them; one that takes longer is left behind."""
+    export = start_export("demo")
+    slow = Slow()
+    export.provider.add_span_processor(slow)
+    with trio.fail_after(SOON):
+        assert not await export.aclose(0.05)
+
+    slow.free.set()
+    assert await trio.to_thread.run_sync(slow.shut.wait, SOON)
+
+
+class Mine(SpanExporter):
+    """An exporter of an installed package."""
+
+    names: ClassVar[list[str]] = []
+
+    def export(self, spans: object) -> SpanExportResult:
+        self.names.extend(span.name for span in spans)  # type: ignore[attr-defined]
+        return SpanExportResult.SUCCESS
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, exporter: object) -> None:
+    """Have OpenTelemetry's entry point `mine` give `exporter`."""
+
+    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
+        return (
+            [EntryPoint("mine", "x:y", group)]
+            if (group, name) == ("opentelemetry_traces_exporter", "mine")
+            else []
+        )
+
+    monkeypatch.setattr(EntryPoint, "load", Mock(return_value=exporter))
+    monkeypatch.setattr(export_module, "entry_points", entry_points)
+
+
+async def test_any_exporter_that_is_installed_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several at once, each with a thread of its own, and each counted."""
+    offer(monkeypatch, Mine)
+    monkeypatch.setattr(Mine, "names", [])
+    with otlp_receiver() as receiver:
+        environ = {"OTEL_TRACES_EXPORTER": "mine, otlp, mine, none"}
+        export = start_export("demo", receiver.endpoint, environ=environ)
+        make_spans(Tracing(export.provider))
+        assert await export.aclose(SOON)
+
+        assert [span.name for span in receiver.spans] == Mine.names
+    assert (len(Mine.names), export.taken) == (3, 6)
+
+
+async def test_the_console_is_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard output is for whoever pipes it on."""
+    export = start_export("demo", environ={"OTEL_TRACES_EXPORTER": "console"})
+    make_spans(Tracing(export.provider))
+    assert await export.aclose(SOON)
+
+    out, err = capfd.readouterr()
+    assert (out, err.count('"name": "process media"')) == ("", 1)
+
+
+def broken() -> SpanExporter:
+    raise RuntimeError("not today")
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "pigeon"}, "OTEL_TRACES_EXPORTER names 'pigeon'"),
+        ({"OTEL_TRACES_EXPORTER": "mine"}, "OTEL_TRACES_EXPORTER=mine: not today"),
+        ({"OTEL_TRACES_SAMPLER": "pigeon"}, "OTEL_TRACES_SAMPLER is 'pigeon'"),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "OTEL_BSP_MAX_QUEUE_SIZE is '0'"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "1s"}, "OTEL_BSP_SCHEDULE_DELAY is '1s'"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector"}, "OTLP endpoint 'collector/v1/traces'"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_thread_is_started(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    """A command that ends with a wrong setting leaves nothing behind."""
+    offer(monkeypatch, broken)
+    before = threading.active_count()
+
+    with pytest.raises(ConfigurationError, match=said):
+        start_export("demo", environ=environ)
+    assert threading.active_count() == before
+
+
+def test_a_limit_of_spans_that_is_no_number_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK reads these itself."""
+    monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "few")
+
+    with pytest.raises(ConfigurationError, match="OTEL_SPAN_EVENT_COUNT_LIMIT"):
+        start_export("demo")
+
+
+async def test_the_buffer_is_as_large_as_told() -> None:
+    """OTEL_BSP_MAX_QUEUE_SIZE; a batch is never larger than the buffer."""
+    with otlp_receiver() as receiver:
+        receiver.held = threading.Event()
+        environ = {"OTEL_BSP_MAX_QUEUE_SIZE": "2", "OTEL_BSP_SCHEDULE_DELAY": "60000"}
+        export = start_export("demo", receiver.endpoint, environ=environ)
+        tracing = Tracing(export.provider)
+        make_spans(tracing)  # three: two leave at once, one waits
+        assert await trio.to_thread.run_sync(receiver.wait_for_requests, 1, SOON)
+        make_spans(tracing)
+
+        assert dict(export.dropped) == {"queue_full": 2}
+        assert export.waiting == 4
+        receiver.held.set()
+        assert await export.aclose(SOON)
+        assert export.taken == len(receiver.spans) == 4

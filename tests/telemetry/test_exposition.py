@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.telemetry.children import Counter, Gauge, Histogram
-from penstock.telemetry.exposition import Format, negotiate, render
-from penstock.telemetry.metrics import Metrics, Registry
+from penstock.telemetry.metrics.children import Counter, Gauge, Histogram
+from penstock.telemetry.metrics.exposition import Format, negotiate, render
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.registry import Registry
 from telemetry.strict_exposition import Malformed, read
 
 HOSTILE = 'we"ird\\\n{},=# EOF\r\t\u2028é\x00'

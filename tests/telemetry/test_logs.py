@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,11 @@ import pytest
 import structlog
 
 from penstock.engine.errors import ConfigurationError
-from penstock.telemetry.logs import Logs, configure_logs
+from penstock.telemetry.logs import lines as log_lines
+from penstock.telemetry.logs.lines import MAX_LINE
+from penstock.telemetry.logs.setup import Logs, configure_logs
+from penstock.telemetry.scope import Scope, attempt_fields, entered
+from telemetry.rig import attempt
 
 
 class Terminal(io.StringIO):
@@ -147,6 +152,88 @@ def test_a_terminal_gets_readable_colours() -> None:
     assert "\x1b[" in text
     assert "hello" in text
     assert "ValueError: broken" in text
+
+
+def test_a_terminal_shows_what_people_read_first() -> None:
+    """The time of day, then the words, aligned; what the line says before where it says it; ids cut short."""
+    stream = io.StringIO()
+    logs = configure_logs(format="console", stream=stream)
+    ids = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331", "trace_flags": "01"}
+    with entered(Scope(None, {**ids, **attempt_fields(None, attempt("media.7k2m"))})):
+        structlog.get_logger("billing").info("sent", total=12)
+        logging.getLogger("library").warning("slow")
+    assert logs.close(5.0)
+
+    first, second = stream.getvalue().splitlines()
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3} \[info +\] sent +\[billing\] total=12 ", first)
+    assert first.index("[billing]") == second.index("[library]")
+    assert " job_id=media.7k2m job=images.thumbnail queue=media attempt=1 " in first
+    assert first.endswith(" trace_id=0af76519 span_id=b7ad6b71")
+    assert "module" not in first
+
+
+@pytest.mark.parametrize("value", [Unprintable(), "\ud800", {("a", "tuple"): 1}, object()])
+def test_no_value_can_break_a_line_on_a_terminal(value: object) -> None:
+    """Nor the job that writes it."""
+    stream = io.StringIO()
+    logs = configure_logs(format="console", stream=stream)
+    structlog.get_logger().info("odd", value=value, total=1)
+    assert logs.close(5.0)
+
+    assert "odd" in stream.getvalue()
+    assert "total=1" in stream.getvalue()
+
+
+def test_a_line_too_long_is_written_shorter(logs: Logs, stream: io.StringIO) -> None:
+    """Memory for a stalled stream is bounded, and pipelines refuse long lines as a whole."""
+    structlog.get_logger().info("long", body="x" * 1_000_000, **{f"field{n}": "y" * 900 for n in range(100)})
+
+    (line,) = written(logs, stream)
+    assert len(stream.getvalue()) <= MAX_LINE
+    assert (line["event"], line["shortened"], set(line["body"])) == ("long", True, {"x"})
+
+
+def test_what_the_line_is_cannot_be_said_otherwise(logs: Logs, stream: io.StringIO) -> None:
+    """Level, time and logger are the line's own; all else is the author's."""
+    structlog.get_logger("billing").warning("sent", level=3, timestamp="never", logger="other")
+
+    (line,) = written(logs, stream)
+    assert (line["level"], line["logger"]) == ("warning", "billing")
+    assert datetime.fromisoformat(line["timestamp"]).year >= 2026
+
+
+def test_bound_fields_stand_between_the_job_and_the_line(logs: Logs, stream: io.StringIO) -> None:
+    """What the line says wins over what is bound, and that over the fields of the job."""
+    job = Scope(None, {"a": "job", "b": "job", "c": "job"})
+    with entered(job), structlog.contextvars.bound_contextvars(b="bound", c="bound"):
+        structlog.get_logger().info("here", c="line")
+        structlog.contextvars.unbind_contextvars("b")
+        structlog.get_logger().info("unbound")
+
+    first, second = written(logs, stream)
+    assert (first["a"], first["b"], first["c"]) == ("job", "bound", "line")
+    assert (second["a"], second["b"], second["c"]) == ("job", "job", "bound")
+
+
+def test_bound_fields_are_found_without_structlog_s_own_table(
+    logs: Logs, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is no public part of structlog; a version without it costs time, not fields."""
+    assert log_lines._bound is structlog.contextvars._CONTEXT_VARS
+    monkeypatch.setattr(log_lines, "_bound", None)
+    with structlog.contextvars.bound_contextvars(invoice=7):
+        structlog.get_logger().info("inside")
+
+    assert written(logs, stream)[0]["invoice"] == 7
+
+
+def test_structlog_s_own_way_of_testing_works(logs: Logs) -> None:
+    """`capture_logs` takes the place of whatever renders."""
+    log = structlog.get_logger("billing").bind()
+    with structlog.testing.capture_logs() as captured:
+        log.info("sent", total=12)
+
+    assert captured == [{"event": "sent", "total": 12, "log_level": "info"}]
 
 
 def test_an_unknown_level_is_a_configuration_error() -> None:

@@ -6,17 +6,18 @@ import trio.testing
 
 from penstock.engine.errors import StoreUnavailable
 from penstock.engine.store import QueueFacts
-from penstock.telemetry.exposition import Format
-from penstock.telemetry.metrics import Metrics
-from penstock.telemetry.metrics_endpoint import MetricsEndpoint
+from penstock.telemetry.metrics.endpoint import MetricsEndpoint
+from penstock.telemetry.metrics.exposition import Format
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.snapshot import Families
 from telemetry.strict_exposition import ReadFamily, read
 
-MEDIA = QueueFacts("media", 10_000, 4, 2, 3, 1, 5, 7_500, 9_000, 8_000)
+MEDIA = QueueFacts("media", 10_000, 4, 2, 3, 1, 5, 7_500, 9_000, 8_000, slots=40)
 MAIL = QueueFacts("mail", 10_000, 0, 0, 0, 0, 0, None, None, 99_000)
 
 
 class Facts:
-    """A store of which only the facts are asked."""
+    """A store of which only the facts are asked, by one process."""
 
     def __init__(self, *queues: QueueFacts) -> None:
         self.known = {facts.queue: facts for facts in queues}
@@ -32,9 +33,12 @@ class Facts:
             await trio.sleep_forever()
         return sorted(self.known)
 
-    async def facts(self, queue: str) -> QueueFacts:
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
         await trio.lowlevel.checkpoint()
         return self.known[queue]
+
+    async def resign(self, queue: str, reporter: str) -> None:
+        await trio.lowlevel.checkpoint()
 
 
 async def scrape(endpoint: MetricsEndpoint) -> dict[str, ReadFamily]:
@@ -58,6 +62,7 @@ async def test_a_scrape_shows_depths_and_ages() -> None:
     ]
     assert {0} == {s.value for s in oldest.samples if s.labels["queue"] == "mail"}
     assert found["penstock_workers"].value(queue="media") == 5
+    assert found["penstock_queue_slots"].value(queue="media") == 40
     assert found["penstock_store_up"].value() == 1
 
 
@@ -83,6 +88,23 @@ async def test_a_store_that_stalls_costs_one_second(autojump_clock: trio.testing
 
     assert trio.current_time() == 1.0
     assert found["penstock_store_up"].value() == 0
+
+
+async def test_what_a_scrape_takes_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    """Step by step: the store, other processes, and by the next scrape the rendering, too."""
+    metrics = Metrics()
+
+    async def gather() -> Families:
+        await trio.sleep(0.25)
+        return metrics.registry
+
+    store = Facts(MEDIA)
+    store.stalled = True
+    endpoint = MetricsEndpoint(metrics, store, gather)
+    for steps in ({"store": 1.0, "gather": 0.25}, {"store": 1.0, "gather": 0.25, "render": 0.0}):
+        found = (await scrape(endpoint))["penstock_telemetry_scrape_seconds"]
+        assert {sample.labels["step"]: sample.value for sample in found.samples} == steps
+        await trio.sleep(1)
 
 
 async def test_many_scrapers_cost_one_look(autojump_clock: trio.testing.MockClock) -> None:
@@ -131,10 +153,10 @@ async def test_a_big_registry_does_not_hold_the_loop() -> None:
 async def test_what_others_count_is_copied_in_before_a_scrape() -> None:
     """Threads keep their own counts; the loop reads them when it is asked."""
     metrics = Metrics()
-    metrics.before_scrape.append(lambda: metrics.own.lines_dropped.labels().inc(3))
+    metrics.before_scrape.append(lambda: metrics.own.dropped.labels("logs", "queue_full").inc(3))
     found = await scrape(MetricsEndpoint(metrics, Facts()))
 
-    assert found["penstock_telemetry_log_lines_dropped_total"].value() == 3
+    assert found["penstock_telemetry_dropped_total"].value(signal="logs", reason="queue_full") == 3
 
 
 @pytest.mark.parametrize("count", [0, 1_200])

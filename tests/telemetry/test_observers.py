@@ -9,6 +9,9 @@ from penstock.engine import events as e
 from penstock.engine.job import JobError
 from penstock.engine.outcome import Cancelled, Dead, Expired, Lost, Outcome, Released, Retry, Succeeded
 from penstock.telemetry.facts import RequestServed
+from penstock.telemetry.metrics.children import MAX_SERIES
+from penstock.telemetry.metrics.families import MAX_TENANTS, Metrics
+from penstock.telemetry.metrics.observer import MetricsObserver
 from telemetry.rig import Rig, attempt
 
 DONE = Succeeded(msgspec.Raw(b"\xc0"))
@@ -37,6 +40,7 @@ LINES: list[tuple[e.Event, str, dict[str, object]]] = [
     (e.LoopCrashed("reaper", ValueError("odd"), 1.0), "error", {"loop": "reaper", "delay": 1.0}),
     (e.ObserverFailed("Mine", ValueError("odd")), "warning", {"observer": "Mine"}),
 ]
+SILENT: list[e.Event] = [e.AttemptFailed(attempt(), ERROR, ValueError(), final=True)]
 OUTCOMES: list[tuple[Outcome | None, str]] = [
     (DONE, "info"),
     (Retry(error=ERROR), "warning"),
@@ -58,7 +62,16 @@ def observe(rig: Rig, *facts: Any) -> None:
 
 def test_every_event_of_the_engine_is_tried_here() -> None:
     """A new event needs its line, or an entry here that says it has none."""
-    assert set(get_args(e.Event)) == {type(event) for event, _, _ in LINES}
+    tried = [*(event for event, _, _ in LINES), *SILENT]
+    assert set(get_args(e.Event)) == set(map(type, tried))
+
+
+@pytest.mark.parametrize("event", SILENT, ids=lambda event: type(event).__name__)
+def test_what_another_line_has_told_has_none_of_its_own(rig: Rig, event: e.Event) -> None:
+    """A failed attempt is told once, by the line of its end."""
+    observe(rig, event)
+
+    assert rig.lines() == []
 
 
 @pytest.mark.parametrize(("event", "level", "fields"), LINES, ids=[type(line[0]).__name__ for line in LINES])
@@ -134,12 +147,13 @@ def test_a_wait_is_never_negative(rig: Rig) -> None:
 def test_samples_of_a_job_lead_to_its_trace(rig: Rig) -> None:
     """The exemplar is the trace of the attempt that was observed."""
     this = attempt(outcome=DONE)
-    with rig.telemetry.around_attempt(this) as span:
+    with rig.telemetry.around_attempt(this):
         observe(rig, e.JobStarted(this), e.JobFinished(this, 2.0))
 
     run = rig.telemetry.metrics.jobs.run.labels("media", "images.thumbnail", "images")
     (exemplar,) = [kept for kept in run.exemplars if kept is not None]
-    assert (f"{span.trace_id:032x}", 2.0) == exemplar[:2]
+    assert this.trace is not None
+    assert (this.trace.traceparent.split("-")[1], 2.0) == exemplar[:2]
 
 
 def test_slots_are_free_or_busy(rig: Rig) -> None:
@@ -165,18 +179,64 @@ def test_trouble_is_counted(rig: Rig) -> None:
     assert rig.value("penstock_jobs_reaped_total", queue="media", result="returned") == 4
     assert rig.value("penstock_jobs_reaped_total", queue="media", result="dead") == 1
     assert rig.value("penstock_loop_crashes_total", loop="reaper") == 1
+    assert rig.value("penstock_store_outages_total", loop="fetcher") == 1
     assert rig.value("penstock_telemetry_observers_dropped_total", observer="Mine") == 1
 
 
 def test_the_tenant_is_a_label_only_where_asked_for() -> None:
     """Tenants may be many; whoever has few may count by them."""
     rig = Rig(tenant_label=True)
-    observe(rig, e.JobStarted(attempt(tenant="acme")), e.JobStarted(attempt()))
+    observe(
+        rig,
+        e.JobEnqueued("media.1", "images.thumbnail", "media", "acme", duplicate=False),
+        e.JobStarted(attempt(tenant="acme")),
+        e.JobStarted(attempt()),
+        e.JobFinished(attempt(tenant="acme", outcome=DONE), 1.0),
+    )
 
     labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
-    assert rig.value("penstock_jobs_started_total", **labels, tenant="acme") == 1
-    assert rig.value("penstock_jobs_started_total", **labels, tenant="") == 1
+    assert rig.value("penstock_jobs_enqueued_total", **labels, tenant_id="acme", duplicate="false") == 1
+    assert rig.value("penstock_jobs_started_total", **labels, tenant_id="acme") == 1
+    assert rig.value("penstock_jobs_started_total", **labels, tenant_id="") == 1
+    assert rig.value("penstock_jobs_finished_total", **labels, tenant_id="acme", status="succeeded") == 1
+    assert rig.value("penstock_job_wait_seconds", **labels)["count"] == 2
     rig.lines()
+
+
+def test_only_so_many_tenants_have_series() -> None:
+    """The rest share `__other__` in that label alone: queue, job and module are still told, and the overflow
+    is counted sample by sample."""
+    metrics = Metrics(tenant_label=True)
+    count = MetricsObserver(metrics)
+    for number in range(MAX_TENANTS + 5):
+        count(e.JobStarted(attempt(tenant=f"t{number}")))
+    count(e.JobStarted(attempt(tenant="t0")))
+
+    labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
+    started = metrics.jobs.started
+    overflow = metrics.registry.get("penstock_telemetry_label_overflow_total")
+    assert len(started.children()) == MAX_TENANTS + 1
+    assert started.get({**labels, "tenant_id": "t0"}) == 2
+    assert started.get({**labels, "tenant_id": "__other__"}) == 5
+    assert overflow.get({"metric": "penstock_jobs_started_total"}) == 5
+
+
+def test_jobs_past_the_cap_are_still_counted() -> None:
+    """However many jobs there are, memory is bounded, no sample is lost, and each that shares is counted."""
+    metrics = Metrics()
+    count = MetricsObserver(metrics)
+    for number in [*range(MAX_SERIES + 2), MAX_SERIES + 1]:
+        this = attempt(job=f"images.job{number}", outcome=DONE)
+        count(e.JobStarted(this))
+        count(e.JobFinished(this, 1.0))
+
+    overflow = metrics.registry.get("penstock_telemetry_label_overflow_total")
+    for family in (metrics.jobs.started, metrics.jobs.finished):
+        assert sum(child.value for child in family.children()) == MAX_SERIES + 3
+        assert len(family.children()) == MAX_SERIES + 1
+    assert sum(child.observations for child in metrics.jobs.run.children()) == MAX_SERIES + 3
+    assert overflow.get({"metric": "penstock_jobs_finished_total"}) == 3
+    assert len(count._series) == MAX_SERIES
 
 
 def test_a_request_is_counted_by_its_route(rig: Rig) -> None:

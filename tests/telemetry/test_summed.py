@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.telemetry.exposition import Format, render
-from penstock.telemetry.metrics import Metrics
-from penstock.telemetry.snapshot import Families, Piece, pieces, process_pieces
-from penstock.telemetry.summed import Sum
+from penstock.telemetry.metrics.exposition import Format, render
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.snapshot import Families, Piece, pieces, process_pieces
+from penstock.telemetry.metrics.summed import Sum
 from telemetry.strict_exposition import read
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -61,6 +61,7 @@ def test_what_the_store_says_is_left_to_one() -> None:
             "penstock_queue_jobs",
             "penstock_queue_oldest_job_age_seconds",
             "penstock_workers",
+            "penstock_queue_slots",
             "penstock_store_up",
         }
     )
@@ -69,11 +70,10 @@ def test_what_the_store_says_is_left_to_one() -> None:
 def test_what_others_keep_is_copied_in_first() -> None:
     """Losses that a thread counts for itself are up to date in what a process says."""
     metrics = Metrics()
-    metrics.before_scrape.append(lambda: metrics.own.lines_dropped.labels().inc(3))
+    metrics.before_scrape.append(lambda: metrics.own.dropped.labels("logs", "queue_full").inc(3))
 
-    assert Piece(
-        "penstock_telemetry_log_lines_dropped_total", "Log lines never written.", "counter", [("", 3)]
-    ) in list(process_pieces(metrics))
+    [dropped] = [one for one in process_pieces(metrics) if one.name == "penstock_telemetry_dropped_total"]
+    assert dropped.numbers == [('signal="logs",reason="queue_full"', 3)]
 
 
 def test_many_series_come_in_many_pieces() -> None:

@@ -65,7 +65,10 @@ class NoQueues:
     async def queues(self) -> list[str]:
         return []
 
-    async def facts(self, queue: str) -> QueueFacts:
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
+        raise NotImplementedError
+
+    async def resign(self, queue: str, reporter: str) -> None:
         raise NotImplementedError
 
 
@@ -109,7 +112,7 @@ async def test_losses_are_shown_where_alerts_look(receiver: OTLPReceiver) -> Non
     await telemetry.aclose()
     body, _ = await telemetry.metrics_endpoint(NoQueues())()
 
-    assert "penstock_telemetry_log_lines_dropped_total 1\n" in body.decode()
+    assert 'penstock_telemetry_dropped_total{signal="logs",reason="stream_failed"} 1\n' in body.decode()
     assert "penstock_telemetry_spans_exported_total 1\n" in body.decode()
 
 

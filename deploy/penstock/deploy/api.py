@@ -46,7 +46,7 @@ async def _run(settings: Settings, registry: Registry) -> None:
     async with compose(settings, registry, role="api") as parts, trio.open_nursery() as nursery:
         drain = trio.Event()
         await nursery.start(drain_on_signal, drain.set)
-        for watch in (parts.watch_store, parts.look_at_store, parts.permissions.run):
+        for watch in (parts.watch_store, parts.watch_loop, parts.look_at_store, parts.permissions.run):
             nursery.start_soon(watch)
         await serve_api(parts, drain)
         nursery.cancel_scope.cancel()

@@ -29,7 +29,7 @@ def create_asgi() -> TelemetryMiddleware:
     app, served = parts.api(trio.Event(), enter_client=True)
 
     async def watch() -> None:
-        for one in (parts.watch_store, parts.look_at_store, parts.permissions.run):
+        for one in (parts.watch_store, parts.watch_loop, parts.look_at_store, parts.permissions.run):
             app.nursery.start_soon(one)
 
     app.before_serving(watch)

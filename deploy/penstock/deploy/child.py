@@ -86,6 +86,7 @@ async def _run(birth: Birth, registry: Registry, end: socket.socket) -> None:
         await nursery.start(_drain_on_signals, worker)
         nursery.start_soon(_obey, lifeline, parts, worker)
         nursery.start_soon(parts.permissions.run)
+        nursery.start_soon(parts.watch_loop)
         await worker.run()
         with trio.move_on_after(_LAST_REPORT_WITHIN):
             await lifeline.send(await _report(parts, worker))  # an orderly end loses no count
@@ -116,7 +117,7 @@ async def _obey(lifeline: Lifeline, parts: "Parts", worker: Worker) -> None:
 
 
 async def _report(parts: "Parts", worker: Worker) -> Report:
-    from penstock.telemetry.snapshot import process_pieces
+    from penstock.telemetry.metrics.snapshot import process_pieces
 
     packed: list[msgspec.Raw] = []
     began = time.perf_counter()

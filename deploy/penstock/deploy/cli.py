@@ -16,6 +16,7 @@ from penstock.deploy.api import api
 from penstock.deploy.check import check
 from penstock.deploy.dev import dev
 from penstock.deploy.explanation import explain
+from penstock.deploy.failures import failures
 from penstock.deploy.settings import DEBUG, debug_option
 from penstock.deploy.submit import submit
 from penstock.deploy.worker import worker
@@ -55,7 +56,7 @@ def cli() -> None:
     """
 
 
-for _command in (dev, api, worker, submit, check):
+for _command in (dev, api, worker, submit, failures, check):
     cli.add_command(_command)
 
 

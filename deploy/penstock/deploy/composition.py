@@ -11,6 +11,7 @@ from typing import cast
 import trio
 from quart_trio import QuartTrio
 
+from penstock.deploy.known_secrets import known_secrets
 from penstock.deploy.overview import Overview
 from penstock.deploy.probes import create_probes
 from penstock.deploy.settings import Settings
@@ -26,7 +27,9 @@ from penstock.engine.worker_settings import WorkerSettings
 from penstock.http import create_app
 from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
-from penstock.telemetry.metrics_endpoint import MetricsEndpoint
+from penstock.telemetry.metrics.endpoint import MetricsEndpoint
+from penstock.telemetry.metrics.loop_lag import watch
+from penstock.telemetry.metrics.module_metrics import bind_module_metrics
 
 Ready = Callable[[], bool]
 
@@ -51,8 +54,15 @@ class Parts:
                 service_name=f"penstock-{role}",
                 log_level=settings.log_level,
                 log_format=settings.log_format,
+                log_schema=settings.log_schema,
+                redact=settings.redact or (),
+                secrets=known_secrets(settings),
                 otlp_endpoint=settings.otlp_endpoint,
                 spans_file=None if settings.spans_file is None else str(settings.spans_file),
+                trace_mode=settings.trace_mode,
+                trace_soon=settings.trace_soon,
+                trace_slow=settings.trace_slow,
+                metrics_tenant_label=settings.metrics_tenant_label,
             )
         )
         self.client = Client(self.store, self.telemetry.seams(), max_waiting=settings.max_waiting)
@@ -60,6 +70,7 @@ class Parts:
         self._queues = settings.queues or registry.queues()
         self.permissions = PermissionWatch(self.redis, self._queues, log)
         self._metrics = self.telemetry.metrics_endpoint(self.store)
+        self._unbind_metrics = bind_module_metrics(self.telemetry.metrics, registry.metrics)
 
     def api(self, draining: trio.Event, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
         """The API, and the same with telemetry's middleware around it, which is what is served."""
@@ -79,7 +90,7 @@ class Parts:
 
     def probes_for_all(self, overview: Overview) -> QuartTrio:
         """What a supervisor serves for its worker processes, the same routes."""
-        metrics = MetricsEndpoint(self.telemetry.metrics, self.store, overview.gather)
+        metrics = self._metrics = MetricsEndpoint(self.telemetry.metrics, self.store, overview.gather)
         return create_probes(self.client, ready=lambda: overview.ready, metrics=metrics, look=overview.ask)
 
     def worker(self) -> Worker:
@@ -111,8 +122,15 @@ class Parts:
 
         await Supervisor(self.store, self.client.seams.observers, random.Random()).keep("api", look)
 
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        await watch(self.telemetry.metrics.own.loop_lag.labels())
+
     async def aclose(self) -> None:
         """Close the connection and write out what telemetry holds; bounded."""
+        self._unbind_metrics()
+        if self.redis.up:  # or it would only take time
+            await self._metrics.resign()
         await self.redis.aclose()
         await self.telemetry.aclose()
 

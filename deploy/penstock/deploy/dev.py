@@ -59,6 +59,7 @@ async def _run(settings: Settings, registry: Registry) -> None:
             await nursery.start(drain_on_signal, drain_both)
             nursery.start_soon(parts.look_at_store)
             nursery.start_soon(parts.permissions.run)
+            nursery.start_soon(parts.watch_loop)
             async with trio.open_nursery() as working:
                 url = await working.start(partial(serve_api, parts, drain))
                 working.start_soon(worker.run)

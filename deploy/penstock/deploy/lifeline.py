@@ -33,7 +33,7 @@ class Birth(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """How a worker process is, and what it has counted: `penstock.telemetry.snapshot.Piece`s, packed."""
+    """How a worker process is, and what it has counted: telemetry's `snapshot.Piece`s, packed."""
 
     ready: bool
     pieces: list[msgspec.Raw]

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import trio
 
 from penstock.deploy.supervisor import Slot, Supervisor
-from penstock.telemetry.children import Counter, Gauge
-from penstock.telemetry.metrics import Metrics
-from penstock.telemetry.snapshot import Piece, pieces
-from penstock.telemetry.summed import Sum
+from penstock.telemetry.metrics.children import Counter, Gauge
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.snapshot import Piece, pieces
+from penstock.telemetry.metrics.summed import Sum
 
 ANSWER_WITHIN = 1.0
 """Seconds a process has to say how it is; one that does not is counted as it was when it last did."""

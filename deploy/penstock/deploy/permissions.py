@@ -39,7 +39,6 @@ _KEYED = {
     "XREVRANGE": "+ -",
     "ZADD": "0 member",
     "ZCARD": "",
-    "ZCOUNT": "0 0",
     "ZPOPMIN": "",
     "ZRANGE": "0 0",
     "ZRANGEBYSCORE": "0 0",

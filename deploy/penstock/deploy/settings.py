@@ -19,6 +19,8 @@ from penstock.engine.names import check_queue
 # The front end's default and telemetry's formats, said again so that --help need not import them.
 DEFAULT_BIND = "127.0.0.1:8181"
 LogFormat = Literal["auto", "console", "json"]
+LogSchema = Literal["otel", "ecs", "cloudwatch"]
+TraceMode = Literal["auto", "parent", "link"]
 
 DEFAULT_API = f"http://{DEFAULT_BIND}"
 
@@ -43,8 +45,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 25.0  # seconds
     log_level: str = "info"
     log_format: LogFormat = "auto"
+    log_schema: LogSchema = "otel"
+    redact: tuple[str, ...] | None = None
+    secrets: tuple[str, ...] | None = None
     otlp_endpoint: str | None = None
     spans_file: Path | None = None
+    trace_mode: TraceMode = "auto"
+    trace_soon: float = 300.0  # seconds
+    trace_slow: float = 10.0  # seconds
+    metrics_tenant_label: bool = False
 
 
 class _Queues(click.ParamType[tuple[str, ...]]):
@@ -57,6 +66,15 @@ class _Queues(click.ParamType[tuple[str, ...]]):
             return tuple(check_queue(name.strip()) for name in value.split(","))
         except InvalidRequest as error:
             self.fail(str(error), param, ctx)
+
+
+class _Names(click.ParamType[tuple[str, ...]]):
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
@@ -168,12 +186,52 @@ telemetry_options = (
         type=click.Choice(get_args(LogFormat)),
     ),
     setting(
+        "log_schema",
+        "Field names of JSON log lines: OpenTelemetry and Loki, Elastic Common Schema, or CloudWatch.",
+        type=click.Choice(get_args(LogSchema)),
+    ),
+    setting(
+        "redact",
+        "Hide the values of fields of these names, beside password, token and the like.",
+        type=_Names(),
+        metavar="A,B",
+    ),
+    setting(
+        "secrets",
+        "Hide the values of these environment variables wherever they are about to be logged.",
+        type=_Names(),
+        metavar="A,B",
+    ),
+    setting(
         "otlp_endpoint",
         "Export spans to this OTLP/HTTP collector; OTEL_EXPORTER_OTLP_ENDPOINT does the same.",
         metavar="URL",
     ),
     setting(
         "spans_file", "Append finished spans to this file as JSON lines.", type=click.Path(path_type=Path)
+    ),
+    setting(
+        "trace_mode",
+        "Whether an attempt goes on in the trace of its submission (parent) or is one of its own with a link "
+        "to it (link); auto is parent for a first attempt that starts soon.",
+        type=click.Choice(get_args(TraceMode)),
+    ),
+    setting(
+        "trace_soon",
+        "Seconds from submission to start that are soon for --trace-mode auto.",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+    ),
+    setting(
+        "trace_slow",
+        "Keep attempts that take as long as this although their trace is not sampled.",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+    ),
+    setting(
+        "metrics_tenant_label",
+        "Count jobs by tenant too: a label tenant_id, for the first 100 tenants of each process.",
+        is_flag=True,
     ),
 )
 

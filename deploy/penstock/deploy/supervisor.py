@@ -13,8 +13,8 @@ from penstock.deploy.settings import Settings
 from penstock.deploy.worker_process import MISUSED, WorkerProcess, worker_process
 from penstock.engine.errors import ConfigurationError, PenstockError
 from penstock.engine.retry import Backoff
-from penstock.telemetry.snapshot import Piece, pieces
-from penstock.telemetry.summed import Sum
+from penstock.telemetry.metrics.snapshot import Piece, pieces
+from penstock.telemetry.metrics.summed import Sum
 
 RESTART = Backoff(base=1.0, cap=30.0)
 """Seconds until a process that ended is started again; jitter, because what took one down takes all."""

@@ -65,6 +65,7 @@ async def _run(settings: Settings, registry: Registry) -> None:
             await nursery.start(partial(serve, probes, settings.metrics_bind, allow_insecure=True))
         nursery.start_soon(parts.look_at_store)
         nursery.start_soon(parts.permissions.run)
+        nursery.start_soon(parts.watch_loop)
         await worker.run()
         nursery.cancel_scope.cancel()
 

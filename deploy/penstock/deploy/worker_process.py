@@ -11,7 +11,7 @@ import trio
 
 from penstock.deploy.lifeline import Birth, Complaint, Lifeline, Order, Report
 from penstock.deploy.shutdown import AFTER_GRACE
-from penstock.telemetry.snapshot import Piece
+from penstock.telemetry.metrics.snapshot import Piece
 
 MISUSED = 2
 """The exit code of a process that cannot work as it was called."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from penstock.engine.attempt import Attempt
+from penstock.engine.job import JobError
 
 
 class JobEnqueued(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +37,20 @@ class JobFinished(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
+class AttemptFailed(msgspec.Struct, frozen=True):
+    """An attempt failed, told after its `JobFinished`; `final` if the job is dead, else it runs again.
+
+    A retry that the handler asks for is no failure while attempts are left.
+    """
+
+    attempt: Attempt
+    error: JobError
+    """As it is stored, redacted."""
+    exception: BaseException
+    """As it was raised, with all that its frames hold; not redacted."""
+    final: bool
+
+
 class JobParked(msgspec.Struct, frozen=True, gc=False):
     """This worker does not know a job, or its record is newer; it is offered again, no attempt consumed."""
 
@@ -52,6 +67,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     count: int
     refused: int
     seconds: float
+    attempts: list[Attempt] = []
+    """Those among them that ran a handler, refused ones included."""
 
 
 class SettlementRefused(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +102,8 @@ class WorkersReaped(msgspec.Struct, frozen=True, gc=False):
     revoked: list[str]
     returned: int
     dead: list[str]
+    seconds: float = 0.0
+    """How long the step took."""
 
 
 class JobsPromoted(msgspec.Struct, frozen=True, gc=False):
@@ -92,6 +111,8 @@ class JobsPromoted(msgspec.Struct, frozen=True, gc=False):
 
     queue: str
     count: int
+    seconds: float = 0.0
+    """How long the step took."""
 
 
 class WorkerStarted(msgspec.Struct, frozen=True, gc=False):
@@ -150,6 +171,7 @@ Event = (
     JobEnqueued
     | JobStarted
     | JobFinished
+    | AttemptFailed
     | JobParked
     | Settled
     | SettlementRefused
@@ -166,13 +188,17 @@ Event = (
     | ObserverFailed
 )
 Observer = Callable[[Event], None]
+FailureHook = Callable[[AttemptFailed], None]
+"""Hears of the failures of one module's jobs; under the rules of observers."""
 
 
 class Observers:
     """The observers of one client or worker."""
 
-    def __init__(self, *observers: Observer) -> None:
+    def __init__(self, *observers: Observer, others: "Observers | None" = None) -> None:
+        """`others` are told, where they are given, of one that was dropped here."""
         self._observers = list(observers)
+        self._others = others
 
     def add(self, observer: Observer) -> None:
         """Tell `observer` everything from now on."""
@@ -185,7 +211,7 @@ class Observers:
                 observer(event)
             except Exception as error:  # a broken observer must not break a job; it is reported
                 self._observers.remove(observer)
-                self.emit(ObserverFailed(_name(observer), error))
+                (self._others or self).emit(ObserverFailed(_name(observer), error))
 
 
 def _name(observer: Observer) -> str:

@@ -67,6 +67,19 @@ class JobError(msgspec.Struct, frozen=True, array_like=True):
     type: str  # canonical class name, `module.Class`
     message: str
     traceback: str = ""
+    attempt: int = 0
+    """Which attempt failed, 1 for the first; 0 where none had begun."""
+    worker: str = ""
+    """Who ran it, or found it out."""
+    traceparent: str = ""
+    """The span of that attempt in W3C form, where telemetry was on."""
+    fingerprint: str = ""
+    """Equal for equal failures."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that tells of the attempt (32 hex digits)."""
+        return trace_id_of({"traceparent": self.traceparent})
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,11 @@ def counts(queue: str) -> str:
     return f"{root(queue)}counts"
 
 
+def failures(queue: str) -> str:
+    """Hash: how often each failure came, by its fingerprint."""
+    return f"{root(queue)}failures"
+
+
 def wake(queue: str, worker: str) -> str:
     """Sharded channel: word for one worker."""
     return f"{root(queue)}wake:{worker}"

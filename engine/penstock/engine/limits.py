@@ -5,6 +5,8 @@ MAX_ARGUMENTS = 256 * 1024
 MAX_RESULT = 256 * 1024
 MAX_ERROR_MESSAGE = 2_000  # characters
 MAX_TRACEBACK = 8_000  # characters, the innermost frames are kept
+MAX_FAILURES = 500
+"""Fingerprints of failures that are counted in one queue: 250 KB or so. Nobody mends more at a time."""
 MAX_DELAY = 366 * 24 * 3600.0
 MAX_KEY = 200
 """Characters of an idempotency key, a unique key, or the name of a user."""

@@ -1,14 +1,16 @@
-"""Where jobs are declared: a `Module` and the typed definitions its decorator makes."""
+"""Where jobs and metrics are declared: a `Module` and the typed definitions it makes."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
 from penstock.engine.context import JobContext
 from penstock.engine.errors import ConfigurationError, InvalidRequest
+from penstock.engine.events import FailureHook
 from penstock.engine.limits import MAX_DELAY, MAX_REPLICAS, RESULT_TTL
+from penstock.engine.metric import DEFAULT_BUCKETS, Counter, Gauge, Histogram, Metric
 from penstock.engine.names import JOB_NAME, check_priority, check_queue
 from penstock.engine.options import Options, Policy
 from penstock.engine.request import Request
@@ -17,6 +19,8 @@ from penstock.engine.signature import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Hook = TypeVar("Hook", bound=FailureHook)
+M = TypeVar("M", bound=Metric)
 
 
 class JobDecorator(Protocol):
@@ -92,11 +96,13 @@ class JobDefinition(Generic[P, R]):
 
 
 class Module:
-    """A named group of jobs; the name is the `module` field of every log line, label and span inside it."""
+    """A group of jobs and metrics; its name is the `module` field of every line, label and span inside it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.jobs: dict[str, JobDefinition[..., Any]] = {}
+        self.metrics: dict[str, Metric] = {}
+        self.failure_hooks: list[FailureHook] = []
 
     @overload
     def job(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> JobDefinition[P, R]: ...
@@ -138,6 +144,56 @@ class Module:
             return self._declare(name or function.__name__, function, policy)
 
         return declare if function is None else declare(function)
+
+    def on_failure(self, hook: Hook, /) -> Hook:
+        """Have `hook` called with `AttemptFailed` for each failed attempt at a job of this module.
+
+        It is called in the worker, in the handler's task and its context, once the attempt has ended, and may
+        not block. One that raises is dropped until the worker starts again, and reported as `ObserverFailed`.
+        Declared as jobs are: before the worker is made.
+
+        Raises:
+            ConfigurationError: it is an `async def`, which nobody would await.
+        """
+        if inspect.iscoroutinefunction(hook):
+            raise ConfigurationError(f"{self.name}: on_failure takes a plain function, not an async def")
+        self.failure_hooks.append(hook)
+        return hook
+
+    def counter(self, name: str, help: str, *, labels: Sequence[str] = ()) -> Counter:  # noqa: A002
+        """Declare a counter: `made = images.counter("thumbnails", "Thumbnails made.", labels=("format",))`.
+
+        Then `made.inc(format="png")`, in a handler or anywhere else, from any thread. Telemetry shows it as
+        `penstock_module_thumbnails_total{module="images",format="png"}`.
+
+        Raises `ConfigurationError` where the name is taken, or it or a label is malformed.
+        """
+        return self._measure(Counter(self.name, name, help, labels))
+
+    def gauge(self, name: str, help: str, *, labels: Sequence[str] = ()) -> Gauge:  # noqa: A002
+        """Declare a gauge, to `set` or `inc`; raises `ConfigurationError` as `counter` does."""
+        return self._measure(Gauge(self.name, name, help, labels))
+
+    def histogram(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - Prometheus' own word
+        *,
+        labels: Sequence[str] = (),
+        buckets: Sequence[float] = DEFAULT_BUCKETS,
+    ) -> Histogram:
+        """Declare a histogram, to `observe`; `buckets` are inclusive upper bounds, by default of seconds.
+
+        Name the unit, a base unit: `resize_seconds`, `thumbnail_bytes`. What is observed in a job carries the
+        job's trace as an exemplar. Raises `ConfigurationError` as `counter` does.
+        """
+        return self._measure(Histogram(self.name, name, help, labels, buckets=buckets))
+
+    def _measure(self, metric: M) -> M:
+        if metric.name in self.metrics:
+            raise ConfigurationError(f"{metric!r} is declared twice")
+        self.metrics[metric.name] = metric
+        return metric
 
     def _declare(
         self, short: str, function: Callable[..., Any], options: dict[str, Any]

@@ -6,6 +6,8 @@ import time
 import trio
 
 from penstock.engine.events import WorkersReaped
+from penstock.engine.failure import describe_trouble
+from penstock.engine.failure_counts import failure_of
 from penstock.engine.job import JobError
 from penstock.engine.limits import DEAD_TTL
 from penstock.engine.record import Ending, encode_ending
@@ -39,23 +41,31 @@ class Reaper:
     async def _reap(self) -> None:
         shift, more = self._shift, True
         while more:
+            began = time.perf_counter()
+            error = _crashed(self._queue, shift.worker, shift.settings.max_crashes)
             reaping = await shift.store.reap(
                 self._queue,
                 max_crashes=shift.settings.max_crashes,
-                ending=_crashed(shift.worker, shift.settings.max_crashes),
+                ending=_ending(shift.worker, error),
+                failure=failure_of("", error),
                 keep=round(DEAD_TTL * 1000),
                 limit=SLICE,
                 patience=round(shift.settings.lease * 1000),
             )
             if reaping.revoked or reaping.returned or reaping.dead:
+                seconds = time.perf_counter() - began
                 shift.seams.observers.emit(
-                    WorkersReaped(self._queue, reaping.revoked, len(reaping.returned), reaping.dead)
+                    WorkersReaped(self._queue, reaping.revoked, len(reaping.returned), reaping.dead, seconds)
                 )
             more = reaping.remaining
 
 
-def _crashed(reaper: str, crashes: int) -> bytes:
-    """The ending of a job that took too many workers down."""
-    now = time.time_ns() // 1_000_000
+def _crashed(queue: str, reaper: str, crashes: int) -> JobError:
+    """Why jobs die that took too many workers down: the same for all of a queue, as no step reads bodies."""
     reason = f"{crashes} workers died while they held this job; found by {reaper}"
-    return encode_ending(Ending(reaper, now, now, error=JobError("penstock.WorkerCrashed", reason)))
+    return describe_trouble("penstock.WorkerCrashed", reason, worker=reaper, place=queue)
+
+
+def _ending(reaper: str, error: JobError) -> bytes:
+    now = time.time_ns() // 1_000_000
+    return encode_ending(Ending(reaper, now, now, error=error))

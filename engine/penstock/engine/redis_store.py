@@ -13,6 +13,7 @@ import anyio
 from penstock.engine import keys, scripts
 from penstock.engine.durable import DurableLine
 from penstock.engine.errors import LeaseLost, StoreFull, StoreUnavailable
+from penstock.engine.failure_counts import Failure, FailureCount, failure_count, newest_first
 from penstock.engine.intake import Intake
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
@@ -133,10 +134,10 @@ class RedisStore:
 
     # --- for workers --------------------------------------------------------------------
 
-    async def join(self, queue: str, worker: str, lease: int) -> None:
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
         with suppress(StoreFull):  # a full server needs workers; the next join or submission lists the queue
             await self._remember(queue)
-        if await self._call("join", queue, worker, lease) == 0:
+        if await self._call("join", queue, worker, lease, slots) == 0:
             raise LeaseLost(f"the lease of {worker} on queue {queue} has ended; join under a new id")
 
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
@@ -184,10 +185,14 @@ class RedisStore:
     async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for start in range(0, len(settlements), SLICE):
-            args: list[Any] = [worker]
-            for one in settlements[start : start + SLICE]:
+            batch = settlements[start : start + SLICE]
+            args: list[Any] = [worker, len(batch)]
+            failed: list[Any] = []
+            for place, one in enumerate(batch, 1):
                 args += (one.suffix, one.token, one.state, one.attempt, one.delay, one.ending)
-            reply = await self._call("settle", queue, *args)
+                if one.failure is not None:
+                    failed += (place, one.failure.fingerprint, one.failure.sample)
+            reply = await self._call("settle", queue, *args, *failed)
             verdicts.extend("settled" if stands else "refused" for stands in reply)
         return verdicts
 
@@ -202,10 +207,12 @@ class RedisStore:
         max_crashes: int,
         ending: bytes,
         keep: int,
+        failure: Failure | None = None,
         limit: int = 500,
         patience: int = 0,
     ) -> Reaping:
-        reply = await self._call("reap", queue, limit, max_crashes, ending, keep, patience)
+        counted = () if failure is None else (failure.fingerprint, failure.sample)
+        reply = await self._call("reap", queue, limit, max_crashes, ending, keep, patience, *counted)
         revoked, returned, dead, remaining = reply
         return Reaping(_texts(revoked), _texts(returned), _texts(dead), remaining == 1)
 
@@ -230,8 +237,32 @@ class RedisStore:
     # --- for operators ------------------------------------------------------------------
 
     async def facts(self, queue: str) -> QueueFacts:
-        now, ready, scheduled, running, dead, workers, *times = await self._call("facts", queue)
-        return QueueFacts(queue, now, ready, scheduled, running, dead, workers, *map(_time, times))
+        return _facts(queue, await self._call("facts", queue))
+
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
+        reply = await self._call("report", queue, reporter, lease)
+        return None if reply is None else _facts(queue, reply)
+
+    async def resign(self, queue: str, reporter: str) -> None:
+        await self._call("resign", queue, reporter)
+
+    async def failures(self, queue: str) -> list[FailureCount]:
+        flat: Any = await self._execute("HGETALL", keys.failures(queue))
+        counts: list[FailureCount] = []
+        for fingerprint, kept in zip(flat[::2], flat[1::2], strict=True):
+            count, first, last, suffix, sample = kept.split(b" ", 4)
+            counts.append(
+                failure_count(
+                    queue,
+                    fingerprint.decode(),
+                    count=int(count),
+                    first=int(first),
+                    last=int(last),
+                    suffix=suffix.decode(),
+                    sample=sample,
+                )
+            )
+        return newest_first(counts)
 
     async def queues(self) -> list[str]:
         return sorted(_texts(await self._execute("SMEMBERS", keys.QUEUES)))
@@ -242,6 +273,14 @@ class RedisStore:
 
 def _texts(words: list[bytes]) -> list[str]:
     return [word.decode() for word in words]
+
+
+def _facts(queue: str, reply: list[int]) -> QueueFacts:
+    now, ready, scheduled, running, dead, workers, *times, slots = reply
+    oldest_ready, oldest_running, next_due = map(_time, times)
+    return QueueFacts(
+        *(queue, now, ready, scheduled, running, dead, workers, oldest_ready, oldest_running, next_due, slots)
+    )
 
 
 def _time(milliseconds: int) -> int | None:

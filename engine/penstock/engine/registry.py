@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.engine.errors import ConfigurationError, UnknownJob
+from penstock.engine.events import FailureHook
+from penstock.engine.metric import Metric, collect
 from penstock.engine.module import JobDefinition, Module
 from penstock.engine.options import Options
 from penstock.engine.request import Request
@@ -13,9 +15,20 @@ class Registry:
     """The jobs of some modules."""
 
     def __init__(self, modules: Iterable[Module]) -> None:
-        """Collect the jobs; raise `ConfigurationError` where two modules declare the same name."""
+        """Collect jobs and metrics.
+
+        Raises `ConfigurationError` where two modules declare the same job, or metrics that cannot be one.
+        """
         self._jobs: dict[str, JobDefinition[..., Any]] = {}
+        self.failure_hooks: dict[str, list[FailureHook]] = {}
+        """Those that hear of failures, by the name of their module."""
+        modules = list(modules)
+        self.metrics: list[Metric] = collect(
+            metric for module in modules for metric in module.metrics.values()
+        )
         for module in modules:
+            if module.failure_hooks:
+                self.failure_hooks.setdefault(module.name, []).extend(module.failure_hooks)
             for name, definition in module.jobs.items():
                 if name in self._jobs:
                     raise ConfigurationError(f"job {name} is declared by two modules")

@@ -15,9 +15,10 @@ from penstock.engine.cancellation import cancelled_here, is_failure, raise_cance
 from penstock.engine.context import JobContext
 from penstock.engine.errors import InvalidArguments, PayloadTooLarge
 from penstock.engine.events import JobFinished, JobParked, JobStarted
-from penstock.engine.failure import describe_failure
+from penstock.engine.failure import describe_trouble
+from penstock.engine.failure_reports import FailureReports
+from penstock.engine.fingerprint import type_name, unwrapped
 from penstock.engine.held import Held
-from penstock.engine.job import JobError
 from penstock.engine.limits import UNKNOWN_JOB_TTL
 from penstock.engine.module import JobDefinition
 from penstock.engine.names import unquote_tenant
@@ -31,7 +32,7 @@ from penstock.engine.outcome import (
     Retry,
     Succeeded,
 )
-from penstock.engine.record import VERSION, Body, Header, Record, decode_body, parse_record
+from penstock.engine.record import VERSION, Body, Header, Record, decode_body, decode_ending, parse_record
 from penstock.engine.registry import Registry
 from penstock.engine.seams import Guarded, Seams
 from penstock.engine.signature import encode_result
@@ -46,6 +47,10 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     started: int
     header: Header | None
     definition: JobDefinition[..., Any] | None
+    ran: Attempt | None = None
+    """Where a handler was called, or nearly."""
+    job: str = ""
+    """Its name, where there is no definition."""
 
 
 class Runner:
@@ -54,6 +59,7 @@ class Runner:
     def __init__(self, registry: Registry, seams: Seams, *, rng: random.Random | None = None) -> None:
         self._registry = registry
         self._seams = seams
+        self._reports = FailureReports(registry, seams)
         # Consumers bound the threads in use. One abandoned after a timeout must hold up nobody.
         self._threads = trio.CapacityLimiter(math.inf)
         self._rng = rng if rng is not None else random.Random()
@@ -68,11 +74,14 @@ class Runner:
             record = parse_record(held.claimed.raw)
             body = decode_body(record.body) if record.header.version <= VERSION else None
         except (ValueError, msgspec.DecodeError) as error:
-            return Finished(Dead("undecodable record", error=describe_failure(error)), 0, started, None, None)
+            why = describe_trouble(type_name(error), str(error), worker=worker, place=held.queue)
+            return Finished(Dead("undecodable record", error=why), 0, started, None, None)
         header = record.header
         definition = self._registry.get(body.job) if body is not None else None
         if body is None or definition is None:
-            return Finished(self._unknown(held, header, body), header.attempt, started, header, None)
+            outcome = self._unknown(held, header, body, worker)
+            job = body.job if body is not None else ""
+            return Finished(outcome, header.attempt, started, header, None, job=job)
         if body.expires_in and held.now >= header.submitted + body.expires_in:
             return Finished(Expired(), header.attempt, started, header, definition)
         if held.reason in ("shutdown", "lost"):  # while it waited in the buffer: it has not started
@@ -80,14 +89,15 @@ class Runner:
             return Finished(untouched, header.attempt, started, header, definition)
         attempt = _attempt(held, record, body, definition, worker)
         outcome = await self._attempt(held, attempt, body, definition)
-        return Finished(outcome, header.attempt + 1, started, header, definition)
+        return Finished(outcome, header.attempt + 1, started, header, definition, attempt)
 
-    def _unknown(self, held: Held, header: Header, body: Body | None) -> Outcome:
+    def _unknown(self, held: Held, header: Header, body: Body | None, worker: str) -> Outcome:
         """Offer a job that this worker does not know to others; bury it when nobody took it for long."""
         name = body.job if body is not None else ""
         if body is not None and held.now - header.due > UNKNOWN_JOB_TTL * 1000:
             reason = f"no worker knew the job {name} for {UNKNOWN_JOB_TTL:.0f} s"
-            return Dead(reason, error=JobError("penstock.UnknownJob", reason))
+            error = describe_trouble("penstock.UnknownJob", reason, worker=worker, place=name)
+            return Dead(reason, error=error)
         why = "newer_record" if body is None else "unknown_job"
         job_id = f"{held.queue}.{held.claimed.suffix}"
         self._seams.observers.emit(JobParked(job_id, name, held.queue, why))
@@ -108,6 +118,8 @@ class Runner:
                 if attempt.outcome is None:
                     attempt.outcome = Lost()
                 emit(JobFinished(attempt, time.perf_counter() - began))
+            if not isinstance(attempt.outcome, Succeeded):
+                self._reports.tell(attempt, attempt.outcome)
         return attempt.outcome
 
     async def _call(
@@ -116,7 +128,7 @@ class Runner:
         try:
             arguments = definition.signature.unpack(body.args)
         except InvalidArguments as error:
-            return Dead(str(error), error=describe_failure(error))
+            return self._reports.dead(attempt, definition, error)
         timeout = definition.policy.timeout
         if held.reason is not None:  # cancelled while it waited in the buffer
             return self._stopped(held, attempt, definition, timeout)
@@ -125,7 +137,7 @@ class Runner:
             try:
                 result = await self._invoke(_context(attempt), arguments, definition)
             except Dead as dead:
-                return Dead(dead.reason, error=describe_failure(dead))
+                return self._reports.dead(attempt, definition, dead)
             except BaseException as error:
                 if cancelled_here():
                     raise_cancellation(error)
@@ -136,7 +148,7 @@ class Runner:
                 return self._again(attempt, definition, error)
             finally:
                 held.scope = None
-            return _succeeded(attempt, result)
+            return self._succeeded(attempt, definition, result)
         return self._stopped(held, attempt, definition, timeout)
 
     async def _invoke(
@@ -165,21 +177,19 @@ class Runner:
 
     def _again(self, attempt: Attempt, definition: JobDefinition[..., Any], error: BaseException) -> Outcome:
         """Another attempt where the policy has one left, a dead letter otherwise."""
-        # A retry that the handler asks for is no accident: its reason, without a traceback.
-        failure = describe_failure(error, with_traceback=not isinstance(error, Retry))
-        if attempt.number >= attempt.max_attempts:
-            return Dead(failure.message, error=failure)
-        delay = error.delay if isinstance(error, Retry) else None
+        said = unwrapped(error)  # a nursery wraps what its children raise
+        if isinstance(said, Dead) or attempt.number >= attempt.max_attempts:
+            return self._reports.dead(attempt, definition, error)
+        delay = said.delay if isinstance(said, Retry) else None
         if delay is None:
             delay = definition.policy.backoff.delay(attempt.number, self._rng)
-        return Retry(failure.message, delay=delay, error=failure)
+        return self._reports.retry(attempt, definition, error, delay)
 
-
-def _succeeded(attempt: Attempt, result: object) -> Outcome:
-    try:
-        return Succeeded(encode_result(attempt.job, result))
-    except (InvalidArguments, PayloadTooLarge) as error:  # running it again would end the same way
-        return Dead(str(error), error=describe_failure(error))
+    def _succeeded(self, attempt: Attempt, definition: JobDefinition[..., Any], result: object) -> Outcome:
+        try:
+            return Succeeded(encode_result(attempt.job, result))
+        except (InvalidArguments, PayloadTooLarge) as error:  # running it again would end the same way
+            return self._reports.dead(attempt, definition, error)
 
 
 def _context(attempt: Attempt) -> JobContext:
@@ -219,4 +229,16 @@ def _attempt(
         now=held.now / 1000,
         worker=worker,
         waited=max(0.0, (held.now - header.due) / 1000) + buffered,
+        logged=definition.signature.logged(body.args) if definition.signature.marked else None,
+        crashes=header.crashes,
+        previous=_previous(record) if header.attempt else None,
     )
+
+
+def _previous(record: Record) -> str | None:
+    """The span of the attempt that failed before, where it left one."""
+    try:
+        error = decode_ending(record.ending).error
+    except msgspec.DecodeError:
+        return None
+    return error.traceparent or None if error is not None else None

@@ -1,5 +1,7 @@
 """The scheduler: makes jobs ready that are due."""
 
+import time
+
 from penstock.engine.events import JobsPromoted
 from penstock.engine.shift import Shift
 
@@ -13,9 +15,10 @@ async def schedule(shift: Shift, queue: str) -> None:
     """Promote one queue's due jobs until cancelled."""
     agenda = shift.agenda[queue]
     while True:
+        began = time.perf_counter()
         promotion = await shift.store.promote(queue, SLICE)
         if promotion.moved:
-            shift.seams.observers.emit(JobsPromoted(queue, promotion.moved))
+            shift.seams.observers.emit(JobsPromoted(queue, promotion.moved, time.perf_counter() - began))
         if promotion.next_due is not None:
             agenda.note((promotion.next_due - promotion.now) / 1000)
         await agenda.wait(MAX_WAIT)

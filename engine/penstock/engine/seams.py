@@ -17,6 +17,8 @@ AroundAttempt = Callable[[Attempt], AbstractContextManager[object]]
 It is entered before `JobStarted` and left after `JobFinished` is emitted. It cannot swallow exceptions; its
 own are reported as `ObserverFailed`.
 """
+Redact = Callable[[str], str]
+"""Takes secrets out of a text before it is stored; where it raises, nothing of the text is kept."""
 
 _nothing: AbstractContextManager[Headers] = nullcontext({})
 
@@ -27,6 +29,11 @@ def _submit_bare(_requests: Sequence[Request]) -> AbstractContextManager[Headers
 
 def _attempt_bare(_attempt: Attempt) -> AbstractContextManager[object]:
     return _nothing
+
+
+def unchanged(text: str) -> str:
+    """The text as it is: nothing in it is secret."""
+    return text
 
 
 class Guarded:
@@ -64,14 +71,19 @@ class Guarded:
 
 
 class Seams:
-    """What a client or worker reports to: facts to `observers`, scopes around submissions and attempts."""
+    """What a client or worker reports to: facts to `observers`, scopes around submissions and attempts.
+
+    `redact` sees message and traceback of each failure before they are stored.
+    """
 
     def __init__(
         self,
         observers: Observers | None = None,
         around_submit: AroundSubmit = _submit_bare,
         around_attempt: AroundAttempt = _attempt_bare,
+        redact: Redact = unchanged,
     ) -> None:
         self.observers = observers if observers is not None else Observers()
         self.around_submit = around_submit
         self.around_attempt = around_attempt
+        self.redact = redact

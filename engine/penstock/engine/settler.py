@@ -7,7 +7,9 @@ from collections.abc import Callable
 import msgspec
 import trio
 
+from penstock.engine.attempt import Attempt
 from penstock.engine.events import JobsReleased, Settled, SettlementRefused
+from penstock.engine.failure_counts import Failure, failure_of
 from penstock.engine.held import Held
 from penstock.engine.job import JobState
 from penstock.engine.limits import DEAD_TTL, MAX_DELAY, RESULT_TTL
@@ -44,7 +46,7 @@ class Settler:
         self._seams = seams
         self._worker = worker
         self._done = done
-        self._endings: list[tuple[Held, Settlement]] = []
+        self._endings: list[tuple[Held, Settlement, Attempt | None]] = []
         self._returns: list[tuple[Held, str]] = []
         self._flushing = 0
         self._work = trio.Event()
@@ -62,7 +64,7 @@ class Settler:
         elif isinstance(outcome, Released) and outcome.reason == "shutdown":
             self.give_back(held, outcome.reason)
         else:
-            self._endings.append((held, self._settlement(held, finished)))
+            self._endings.append((held, self._settlement(held, finished), finished.ran))
             self._work.set()
 
     def give_back(self, held: Held, reason: str) -> None:
@@ -104,17 +106,19 @@ class Settler:
             raise
         finally:
             self._flushing = 0
-        for held, _ in (*returns, *endings):
+        for held in (*(held for held, _ in returns), *(held for held, _, _ in endings)):
             self._done(held)
 
-    async def _settle(self, batch: list[tuple[Held, Settlement]]) -> None:
+    async def _settle(self, batch: list[tuple[Held, Settlement, Attempt | None]]) -> None:
         if not batch:
             return
         began, queue = time.perf_counter(), self._queue
-        verdicts = await self._store.settle(queue, self._worker, [ending for _, ending in batch])
+        verdicts = await self._store.settle(queue, self._worker, [ending for _, ending, _ in batch])
+        seconds = time.perf_counter() - began
         emit = self._seams.observers.emit
-        emit(Settled(queue, len(batch), verdicts.count("refused"), time.perf_counter() - began))
-        for (held, _), verdict in zip(batch, verdicts, strict=True):
+        ran = [attempt for _, _, attempt in batch if attempt is not None]
+        emit(Settled(queue, len(batch), verdicts.count("refused"), seconds, ran))
+        for (held, _, _), verdict in zip(batch, verdicts, strict=True):
             if verdict == "refused":
                 emit(SettlementRefused(f"{queue}.{held.claimed.suffix}", queue, self._worker))
 
@@ -127,6 +131,7 @@ class Settler:
 
     def _settlement(self, held: Held, finished: Finished) -> Settlement:
         state, delay = _state_and_delay(finished)
+        failure = None if state is JobState.SUCCEEDED else _failure(finished)
         return Settlement(
             held.claimed.suffix,
             held.claimed.token,
@@ -134,6 +139,7 @@ class Settler:
             finished.attempt,
             round(delay * 1000),
             encode_ending(_ending(finished, self._worker)),
+            failure,
         )
 
 
@@ -155,6 +161,13 @@ def _state_and_delay(finished: Finished) -> tuple[JobState, float]:
             return JobState.EXPIRED, kept
         case _:  # Released: this worker does not know the job, or its record is newer
             return JobState.PARKED, PARK_SECONDS * random.uniform(0.5, 1.5)
+
+
+def _failure(finished: Finished) -> Failure | None:
+    """What is to be counted of it."""
+    error = finished.outcome.error if isinstance(finished.outcome, Retry | Dead) else None
+    job = finished.definition.name if finished.definition else finished.job
+    return failure_of(job, error) if error is not None else None
 
 
 def _ending(finished: Finished, worker: str) -> Ending:

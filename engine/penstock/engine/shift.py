@@ -63,7 +63,8 @@ class Shift:
 
     async def join(self, queue: str) -> None:
         """Begin the lease on a queue; from here on it is asked for jobs."""
-        await self.store.join(queue, self.worker, round(self.settings.lease * 1000))
+        settings = self.settings
+        await self.store.join(queue, self.worker, round(settings.lease * 1000), settings.concurrency)
         self.beaten[queue] = trio.current_time()
         self.kick()
 

@@ -20,6 +20,16 @@ _FIELD = re.compile(r"(?:field|required field) `([^`]+)`")
 _PATH = re.compile(r"`\$\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
+class Logged:
+    """Marks a job's parameter whose value may stand on log lines: `width: Annotated[int, Logged()]`.
+
+    Of all others nothing is ever logged. Values are cut, and secrets hidden, as anywhere in logs.
+    """
+
+    def __repr__(self) -> str:
+        return "Logged()"
+
+
 class Signature:
     """The arguments of one job function, the leading `ctx` left out."""
 
@@ -38,6 +48,8 @@ class Signature:
             parameters = parameters[1:]
         self.names = [parameter.name for parameter in parameters]
         self._struct = _arguments_struct(job, parameters, hints)
+        self.marked = [name for name in self.names if _is_marked(hints.get(name))]
+        """Parameters that are `Logged`."""
         try:
             self._decoder = msgspec.msgpack.Decoder(self._struct)
             self._json_decoder = msgspec.json.Decoder(self._struct)
@@ -137,6 +149,16 @@ class Signature:
             raise InvalidArguments(f"{self.job}: stored arguments are malformed: {error}") from error
         return {name: getattr(arguments, name) for name in self.names}
 
+    def logged(self, raw: msgspec.Raw) -> dict[str, Any] | None:
+        """The `Logged` ones among stored arguments; None where there are none, or they do not decode."""
+        if not self.marked:
+            return None
+        try:
+            arguments = self._decoder.decode(raw)
+        except msgspec.DecodeError:  # the attempt itself will say so
+            return None
+        return {name: getattr(arguments, name) for name in self.marked}
+
 
 def encode_result(job: str, value: object) -> msgspec.Raw:
     """Encode what a handler returned.
@@ -195,9 +217,15 @@ def _default(value: Any) -> Any:
     return value
 
 
+def _is_marked(hint: object) -> bool:
+    return any(mark is Logged or isinstance(mark, Logged) for mark in getattr(hint, "__metadata__", ()))
+
+
 def _is_context(hint: object) -> bool:
     return getattr(hint, "__penstock_context__", False) is True
 
 
 def _type_name(kind: Any) -> str:
+    if _is_marked(kind) and len(kind.__metadata__) == 1:
+        kind = kind.__origin__
     return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")

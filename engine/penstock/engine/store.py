@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from penstock.engine.failure_counts import Failure, FailureCount
 from penstock.engine.job import Job, JobState
 from penstock.engine.record import Record
 
@@ -98,6 +99,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     delay: int
     """Scheduled and parked: until it is due. Final states: how long the record is kept."""
     ending: bytes
+    failure: Failure | None = None
+    """To be counted, once, if the settlement stands."""
 
 
 Verdict = Literal["settled", "refused"]
@@ -163,6 +166,9 @@ class QueueFacts(msgspec.Struct, frozen=True):
     oldest_running: int | None
     """When the longest-running one was claimed."""
     next_due: int | None
+    slots: int = 0
+    """Jobs that its workers can run at once, as they said when they joined; what serves several queues
+    counts in each."""
 
 
 class Wake(msgspec.Struct, frozen=True):
@@ -218,8 +224,11 @@ class Store(Protocol):
 
     # --- for workers --------------------------------------------------------------------
 
-    async def join(self, queue: str, worker: str, lease: int) -> None:
-        """Begin a lease of `lease` milliseconds."""
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
+        """Begin a lease of `lease` milliseconds.
+
+        `slots` is how many jobs the worker can run at once, for the facts; 0 leaves what it said before.
+        """
         ...
 
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
@@ -272,6 +281,7 @@ class Store(Protocol):
         max_crashes: int,
         ending: bytes,
         keep: int,
+        failure: Failure | None = None,
         limit: int = 500,
         patience: int = 0,
     ) -> Reaping:
@@ -281,7 +291,7 @@ class Store(Protocol):
         revoked until it has passed once more. The store or everybody stood still, so leases ran out that
         nobody could prolong.
         A job that was held counts one crash more and becomes a suspect, claimed one at a time; at
-        `max_crashes` it is dead with `ending`, kept `keep` milliseconds.
+        `max_crashes` it is dead with `ending`, kept `keep` milliseconds, and `failure` is counted for it.
         """
         ...
 
@@ -300,6 +310,26 @@ class Store(Protocol):
 
     async def facts(self, queue: str) -> QueueFacts:
         """Depths and ages of one queue."""
+        ...
+
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
+        """The facts for the one `reporter` of this queue; None while another has the role.
+
+        Whoever asks while nobody has it, or its holder's time has passed, takes it; the holder keeps it.
+        Either way it is the reporter's for `lease` milliseconds from now. So figures that everybody could
+        read are told by one process at a time, and may be added up.
+        """
+        ...
+
+    async def resign(self, queue: str, reporter: str) -> None:
+        """Give that role up where `reporter` has it: the next who asks takes it."""
+        ...
+
+    async def failures(self, queue: str) -> list[FailureCount]:
+        """How often each failure came, the one seen last first.
+
+        Of more than `MAX_FAILURES` fingerprints those seen longest ago are forgotten, a tenth at once.
+        """
         ...
 
     async def queues(self) -> list[str]:

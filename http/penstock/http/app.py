@@ -13,6 +13,7 @@ from penstock.engine.client import Client
 from penstock.engine.registry import Registry
 from penstock.http import openapi
 from penstock.http.batch import BatchRoute, Results
+from penstock.http.failures import FailureRoutes
 from penstock.http.health import HealthRoutes, MetricsRenderer
 from penstock.http.jobs import JobRoutes
 from penstock.http.limits import HttpLimits
@@ -56,8 +57,9 @@ def create_app(
     app = _Api("penstock.http", static_folder=None)
     jobs = JobRoutes(client, registry, limits, trio.Event() if draining is None else draining)
     batch = BatchRoute(client, registry, limits)
+    failures = FailureRoutes(client)
     health = HealthRoutes(client, limits, ready, metrics)
-    _bind(app, _handlers(jobs, batch, health, registry))
+    _bind(app, _handlers(jobs, batch, failures, health, registry))
     app.register_error_handler(Exception, on_error)
     app.register_error_handler(HTTPException, on_http_exception)
     if enter_client:
@@ -71,7 +73,7 @@ class _Api(QuartTrio):
 
 
 def _handlers(
-    jobs: JobRoutes, batch: BatchRoute, health: HealthRoutes, registry: Registry
+    jobs: JobRoutes, batch: BatchRoute, failures: FailureRoutes, health: HealthRoutes, registry: Registry
 ) -> dict[str, Handler]:
     """Who answers each route, by its name in the table."""
     return {
@@ -80,6 +82,7 @@ def _handlers(
         "show": jobs.show,
         "wait": jobs.wait,
         "cancel": jobs.cancel,
+        "failures": failures.show,
         "alive": health.alive,
         "ready": health.ready,
         "metrics": health.metrics,

@@ -24,6 +24,7 @@ from penstock.http.schemas import (
     view_job,
     view_receipt,
 )
+from penstock.http.steps import step
 
 DEFAULT_WAIT = 30.0
 
@@ -40,11 +41,13 @@ class JobRoutes:
     async def submit(self) -> Response:
         """Check one submission and answer when the store has acknowledged it."""
         request = current_request()
-        check_media_type(request, JSON)
-        body = await read_body(request, self._limits.body, self._limits.patience)
-        submission = parse_submission(body)
-        _note_identity(request, submission)
-        job = submission.request(self._registry, request.headers.get("Idempotency-Key"))
+        with step("parse"):
+            check_media_type(request, JSON)
+            body = await read_body(request, self._limits.body, self._limits.patience)
+            submission = parse_submission(body)
+            _note_identity(request, submission)
+        with step("validate"):
+            job = submission.request(self._registry, request.headers.get("Idempotency-Key"))
         receipt = await self._client.submit_request(job)
         scope_of(request)["penstock.job_id"] = receipt.id
         return json_response(

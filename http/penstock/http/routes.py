@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.http.failures import FailureList
 from penstock.http.schemas import JSON, NDJSON, BatchLine, CancelView, JobView, Submission, Submitted
 
 
@@ -46,6 +47,10 @@ _KEY = Parameter(
 )
 _TIMEOUT = Parameter(
     name="timeout", place="query", type=float, description="Seconds, 0 to 60; 30 if left out"
+)
+_QUEUE = Parameter(name="queue", place="query", type=str, description="Of this queue only; else of all")
+_LIMIT = Parameter(
+    name="limit", place="query", type=int, description="At most so many, 1 to 500; 100 if left out"
 )
 _STATUS = dict[str, str]
 
@@ -92,6 +97,14 @@ ROUTES = (
         summary="End a waiting job, or ask the worker that runs it to stop; 409 if it has ended",
         answers={200: CancelView},
         parameters=(_ID,),
+    ),
+    Route(
+        name="failures",
+        method="GET",
+        path="/v1/failures",
+        summary="What fails and how often, by fingerprint, the last seen first",
+        answers={200: FailureList},
+        parameters=(_QUEUE, _LIMIT),
     ),
     Route(name="alive", method="GET", path="/healthz", summary="Liveness", answers={200: _STATUS}),
     Route(

@@ -183,6 +183,15 @@ class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     message: str
     traceback: str
+    """The innermost frames, source lines but no values; empty for a retry that the handler asked for."""
+    attempt: int | None
+    """1 for the first; null where none had begun, or its worker died."""
+    worker: str | None
+    """Who ran it, or found out that it cannot run."""
+    trace_id: str | None
+    """The trace that tells of that attempt, where telemetry was on."""
+    fingerprint: str | None
+    """Equal for equal failures, as listed at `/v1/failures`; null for a retry that the handler asked for."""
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +269,15 @@ def view_job(job: Job) -> JobView:
 
 
 def _view_error(error: JobError) -> ErrorView:
-    return ErrorView(type=error.type, message=error.message, traceback=error.traceback)
+    return ErrorView(
+        type=error.type,
+        message=error.message,
+        traceback=error.traceback,
+        attempt=error.attempt or None,
+        worker=error.worker or None,
+        trace_id=error.trace_id,
+        fingerprint=error.fingerprint or None,
+    )
 
 
 def rfc3339(seconds: float) -> str:

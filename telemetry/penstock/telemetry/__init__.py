@@ -1,6 +1,6 @@
 """Penstock's logs, metrics and traces: subscribes to what the engine reports, and wraps ASGI applications."""
 
 from penstock.telemetry.composition import Telemetry, TelemetrySettings
-from penstock.telemetry.metrics_endpoint import MetricsEndpoint
+from penstock.telemetry.metrics.endpoint import MetricsEndpoint
 
 __all__ = ["MetricsEndpoint", "Telemetry", "TelemetrySettings"]

@@ -5,23 +5,27 @@ It knows no framework. With the application it speaks through `scope`:
 | key | written by | meaning |
 |---|---|---|
 | `penstock.trace_id` | us, before | 32 hex digits, for error bodies; absent where tracing is disabled |
+| `penstock.step` | us, before | `with scope["penstock.step"]("parse"):` makes that part of the work a span |
 | `penstock.route` | the application | template that matched, like `/v1/jobs/{id}` |
 | `penstock.tenant`, `penstock.user` | the application | who asked, once authenticated |
 | `penstock.job_id` | the application | the job this request was about |
 """
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 
-from penstock.telemetry import attributes as names
-from penstock.telemetry.carriers import format_traceparent, parse_headers
 from penstock.telemetry.facts import RequestServed
-from penstock.telemetry.scope import entered, request_scope
-from penstock.telemetry.traces import Tracing, current, fail
+from penstock.telemetry.scope import Scope, entered
+from penstock.telemetry.traces import attributes as names
+from penstock.telemetry.traces.carriers import parse_headers
+from penstock.telemetry.traces.conclusion import fail
+from penstock.telemetry.traces.sorts import Cache
+from penstock.telemetry.traces.span import Sort, Span
+from penstock.telemetry.traces.tracing import Tracing, current
 
 ASGIScope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,6 +49,7 @@ class TelemetryMiddleware:
         self._app = app
         self._tracing = tracing
         self._emit = emit
+        self._sorts = Cache()
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,17 +58,23 @@ class TelemetryMiddleware:
         exchange = _Exchange(scope, send)
         if exchange.probe:
             await self._serve(exchange, receive)
-            return
+        elif not self._tracing.enabled:
+            with entered(_RequestScope(None, exchange)):
+                await self._serve(exchange, receive)
+        else:
+            await self._serve_traced(exchange, receive)
+
+    async def _serve_traced(self, exchange: "_Exchange", receive: Receive) -> None:
+        scope = exchange.scope
         with current(self._start_span(exchange)) as span:
-            context = span.get_span_context()
-            if context.is_valid:
-                scope["penstock.trace_id"] = f"{context.trace_id:032x}"
-                exchange.traceresponse = format_traceparent(context).encode()
+            scope["penstock.trace_id"] = span.trace_id
+            scope["penstock.step"] = self._tracing.step
+            exchange.traceresponse = span.traceparent.encode()
             try:
-                with entered(request_scope(exchange.method, scope["path"], context)):
+                with entered(_RequestScope(span, exchange)):
                     await self._serve(exchange, receive)
             finally:
-                exchange.describe(span)
+                exchange.describe(span, self._sorts)
 
     async def _serve(self, exchange: "_Exchange", receive: Receive) -> None:
         try:
@@ -75,14 +86,13 @@ class TelemetryMiddleware:
             self._emit(exchange.served())
 
     def _start_span(self, exchange: "_Exchange") -> Span:
-        remote = parse_headers(_trace_headers(exchange.scope))
-        parent = Context()
-        if remote is not None:
-            parent = set_span_in_context(NonRecordingSpan(remote), parent)
         # Named after the method until the route is known: a name may never contain the path.
-        return self._tracing.tracer.start_span(
-            exchange.method, parent, SpanKind.SERVER, exchange.attributes()
-        )
+        sort = exchange.sort(self._sorts, None)
+        span = self._tracing.below(parse_headers(_trace_headers(exchange.scope)), sort)
+        span.note(names.URL_PATH, exchange.scope["path"])
+        if exchange.method == names.ERROR_TYPE_OTHER:
+            span.note(names.HTTP_REQUEST_METHOD_ORIGINAL, exchange.scope["method"])
+        return span
 
 
 class _Exchange:
@@ -114,31 +124,25 @@ class _Exchange:
             return self._status
         return CLIENT_GONE if self.abandoned else 500
 
-    def attributes(self) -> dict[str, str]:
-        """What is known of the request before the application runs."""
-        attributes = {
-            names.HTTP_REQUEST_METHOD: self.method,
-            names.URL_PATH: self.scope["path"],
-            names.URL_SCHEME: self.scope.get("scheme", "http"),
-            names.NETWORK_PROTOCOL_VERSION: self.scope.get("http_version", "1.1"),
-        }
-        if self.method == names.ERROR_TYPE_OTHER:
-            attributes[names.HTTP_REQUEST_METHOD_ORIGINAL] = self.scope["method"]
-        return attributes
+    def sort(self, sorts: Cache, route: str | None) -> Sort:
+        """The sort of its span, once for each method and route."""
+        scope = self.scope
+        scheme, version = scope.get("scheme", "http"), scope.get("http_version", "1.1")
+        key = (self.method, route, scheme, version)
+        return sorts.get_or_make(key, _sort, self.method, route, scheme, version)
 
-    def describe(self, span: Span) -> None:
+    def describe(self, span: Span, sorts: Cache) -> None:
         """Put on the span what is known after the application ran."""
         route = self.scope.get("penstock.route")
         if route is not None:
-            span.update_name(f"{self.method} {route}")
-            span.set_attribute(names.HTTP_ROUTE, route)
+            span.sort = self.sort(sorts, route)
         if self._status is not None:
-            span.set_attribute(names.HTTP_RESPONSE_STATUS_CODE, self._status)
+            span.note(names.HTTP_RESPONSE_STATUS_CODE, self._status)
         if self.status >= 500:
             fail(span, str(self.status))
         for key, name in (("tenant", names.PENSTOCK_TENANT), ("user", names.PENSTOCK_USER)):
             if (value := self.scope.get(f"penstock.{key}")) is not None:
-                span.set_attribute(name, value)
+                span.note(name, value)
 
     def served(self) -> RequestServed:
         """The fact, for lines and samples."""
@@ -152,6 +156,34 @@ class _Exchange:
             job_id=self.scope.get("penstock.job_id"),
             probe=self.probe,
         )
+
+
+class _RequestScope(Scope):
+    """What lines inside a request carry; who asked is added once it is known."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, span: Span | None, exchange: _Exchange) -> None:
+        super().__init__(span, {"method": exchange.method, "path": exchange.scope["path"]})
+        self._exchange = exchange
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The ids, the request, and from authentication on tenant and user."""
+        scope = self._exchange.scope
+        told = {"tenant_id": scope.get("penstock.tenant"), "user_id": scope.get("penstock.user")}
+        return {**super().fields, **{name: value for name, value in told.items() if value is not None}}
+
+
+def _sort(method: str, route: str | None, scheme: str, version: str) -> Sort:
+    attributes: dict[str, AttributeValue] = {
+        names.HTTP_REQUEST_METHOD: method,
+        names.URL_SCHEME: scheme,
+        names.NETWORK_PROTOCOL_VERSION: version,
+    }
+    if route is not None:
+        attributes[names.HTTP_ROUTE] = route
+    return Sort(method if route is None else f"{method} {route}", SpanKind.SERVER, attributes)
 
 
 def _trace_headers(scope: ASGIScope) -> dict[str, str]:

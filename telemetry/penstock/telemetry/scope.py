@@ -1,47 +1,33 @@
 """What surrounds the code that runs now: one context variable with the fields of the running job or request.
 
 Trio copies context into nursery children and into `trio.to_thread`, so a line logged anywhere below a
-handler finds the fields here. They are formatted once when the job or request begins; reading them
-costs one look-up. System tasks and items sent through memory channels do not carry context.
+handler finds the fields here. They are put together when the first line asks for them. System tasks and items
+sent through memory channels do not carry context.
 """
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from typing import Self
 
-import msgspec
-from opentelemetry.trace import SpanContext
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, get_current_span
 
 from penstock.engine.attempt import Attempt
+from penstock.telemetry.traces.span import Span
+
+_FLAGS = tuple(f"{flags:02x}" for flags in range(256))
 
 
-class Scope(msgspec.Struct, frozen=True, gc=False):
-    """The job or request that runs here."""
-
-    fields: Mapping[str, object]
-    """Stand on every log line, unless the line says otherwise itself."""
-    exemplar: str | None = None
-    """The trace id, where that trace is sampled: an exemplar must lead to a trace that exists."""
+def span_fields(span: Span | None) -> dict[str, object]:
+    """The ids and flags of a span in hex, unsampled ones too; nothing where tracing is disabled."""
+    if span is None:
+        return {}
+    return {"trace_id": span.trace_id, "span_id": span.span_id, "trace_flags": _FLAGS[span.flags]}
 
 
-_OUTSIDE = Scope({})
-_current: ContextVar[Scope] = ContextVar("penstock.telemetry.scope", default=_OUTSIDE)
-
-current_scope = _current.get
-
-
-@contextmanager
-def entered(scope: Scope) -> Generator[None]:
-    """Make `scope` the current one; always undone, whatever ends the block."""
-    token = _current.set(scope)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-def job_scope(attempt: Attempt, span: SpanContext) -> Scope:
-    """The scope of one attempt; `span` is its process span."""
+def attempt_fields(span: Span | None, attempt: Attempt) -> dict[str, object]:
+    """What stands on every line inside an attempt."""
     fields = span_fields(span)
     fields["job_id"] = attempt.id
     fields["job"] = attempt.job
@@ -52,24 +38,118 @@ def job_scope(attempt: Attempt, span: SpanContext) -> Scope:
         fields["tenant_id"] = attempt.tenant
     if attempt.user is not None:
         fields["user_id"] = attempt.user
-    return Scope(fields, exemplar_of(span))
+    if attempt.logged is not None:
+        fields["args"] = attempt.logged  # cut, and without secrets, by `logs/values.py`
+    return fields
 
 
-def request_scope(method: str, path: str, span: SpanContext) -> Scope:
-    """The scope of one HTTP request; `span` is its server span."""
-    fields = span_fields(span)
-    fields["method"] = method
-    fields["path"] = path
-    return Scope(fields, exemplar_of(span))
+class Scope:
+    """The job or request that runs here."""
+
+    __slots__ = ("_fields", "_span", "context")
+
+    def __init__(self, span: Span | None, fields: dict[str, object] | None = None) -> None:
+        self._span = span
+        self.context: Context | None = None
+        """OpenTelemetry's context in which `span` is the current one, where it is known."""
+        self._fields: dict[str, object] | None = None
+        if fields is not None:
+            self._fields = {**span_fields(span), **fields}
+
+    @property
+    def span(self) -> Span | None:
+        """The span of the whole job or request; None where tracing is disabled."""
+        return self._span
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Stand on every log line, unless the line says otherwise itself."""
+        if self._fields is None:
+            self._fields = self._make_fields()
+        return self._fields
+
+    @property
+    def exemplar(self) -> str | None:
+        """The trace id, where that trace is sampled: an exemplar must lead to a trace that exists."""
+        return self._span.trace_id if self._span is not None and self._span.sampled else None
+
+    def _make_fields(self) -> dict[str, object]:
+        return span_fields(self._span)
 
 
-def span_fields(span: SpanContext) -> dict[str, object]:
-    """`trace_id` and `span_id` in hex, unsampled ones too; nothing where tracing is disabled."""
-    if not span.is_valid:
-        return {}
-    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+class UntracedAttempt(Scope):
+    """The scope of one attempt where tracing is disabled."""
+
+    __slots__ = ("_attempt", "_entered")
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(None)
+        self._attempt = attempt
+
+    def __enter__(self) -> Self:
+        self._entered = enter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        leave(self._entered)
+
+    def _make_fields(self) -> dict[str, object]:
+        return attempt_fields(None, self._attempt)
 
 
-def exemplar_of(span: SpanContext) -> str | None:
-    """The trace id in hex if the trace is sampled."""
-    return f"{span.trace_id:032x}" if span.is_valid and span.trace_flags.sampled else None
+_OUTSIDE = Scope(None, {})
+_current: ContextVar[Scope] = ContextVar("penstock.telemetry.scope", default=_OUTSIDE)
+
+current_scope = _current.get
+
+
+class _Unsampled(NonRecordingSpan):
+    """The current span of all attempts that are not sampled: asked, it has the ids of the one that runs
+    here."""
+
+    def get_span_context(self) -> SpanContext:
+        span = current_scope().span
+        return INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
+
+
+UNSAMPLED = _Unsampled(INVALID_SPAN_CONTEXT)
+
+
+def current_fields() -> Mapping[str, object]:
+    """The fields that a line written here carries: of the job or request, and of the innermost span."""
+    scope = _current.get()
+    around = get_current()
+    if around is scope.context:
+        return scope.fields
+    innermost = get_current_span(around)
+    if innermost is UNSAMPLED or innermost is scope.span:
+        return scope.fields
+    context = innermost.get_span_context()
+    if not context.is_valid:
+        return scope.fields
+    ids = {
+        "trace_id": f"{context.trace_id:032x}",
+        "span_id": f"{context.span_id:016x}",
+        "trace_flags": f"{context.trace_flags:02x}",
+    }
+    return {**scope.fields, **ids}
+
+
+def enter(scope: Scope) -> Token[Scope]:
+    """Make `scope` the current one, until the token is given to `leave`."""
+    return _current.set(scope)
+
+
+def leave(token: Token[Scope]) -> None:
+    """Make the scope before it current again."""
+    _current.reset(token)
+
+
+@contextmanager
+def entered(scope: Scope) -> Generator[None]:
+    """Make `scope` the current one; always undone, whatever ends the block."""
+    token = _current.set(scope)
+    try:
+        yield
+    finally:
+        _current.reset(token)

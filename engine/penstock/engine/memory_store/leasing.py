@@ -5,11 +5,13 @@ from penstock.engine.memory_store.state import QueueState
 from penstock.engine.store import Heartbeat, Released
 
 
-def join(queue: QueueState, now: int, worker: str, lease: int) -> None:
+def join(queue: QueueState, now: int, worker: str, lease: int, slots: int) -> None:
     """Begin or prolong; an id that was revoked does not come back while its jobs are being moved."""
     if worker in queue.revoked:
         raise LeaseLost(f"the lease of {worker} on queue {queue.name} has ended; join under a new id")
     queue.leases[worker] = now + lease
+    if slots:
+        queue.slots[worker] = slots
 
 
 def heartbeat(queue: QueueState, now: int, worker: str, lease: int) -> Heartbeat | None:

@@ -1,6 +1,8 @@
 """Moving on the jobs that wait for time to pass, or were held by a worker that died."""
 
+from penstock.engine.failure_counts import Failure
 from penstock.engine.job import JobState
+from penstock.engine.memory_store import failing
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.store import Promotion, Reaping
 
@@ -23,6 +25,7 @@ def reap(
     max_crashes: int,
     ending: bytes,
     keep: int,
+    failure: Failure | None = None,
     limit: int,
     patience: int = 0,
 ) -> Reaping:
@@ -42,7 +45,9 @@ def reap(
             # The token stays: a late settlement of the holder is refused.
             queue.jobs.rewrite(suffix, crashes=crashes, ending=ending)
             queue.end(suffix, JobState.DEAD, now, keep)
+            failing.count(queue, now, failure, suffix)
             dead.append(suffix)
+    failing.make_room(queue)
     _forget_emptied(queue)
     if returned:
         queue.wake_one()

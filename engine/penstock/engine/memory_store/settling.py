@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from penstock.engine.job import JobState
+from penstock.engine.memory_store import failing
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.store import Settlement, Verdict
 
@@ -11,6 +12,7 @@ def settle(queue: QueueState, now: int, worker: str, settlements: Sequence[Settl
     """End attempts; wake one worker if there is work now, or will be earlier than it thinks."""
     earliest, depth = queue.scheduled.next_due(), len(queue.ready)
     verdicts: list[Verdict] = [_settle_one(queue, now, worker, one) for one in settlements]
+    failing.make_room(queue)
     if len(queue.ready) > depth or queue.scheduled.next_due() != earliest:
         queue.wake_one()
     return verdicts
@@ -29,6 +31,7 @@ def _apply(queue: QueueState, now: int, settlement: Settlement) -> None:
     suffix, state, attempt = settlement.suffix, settlement.state, settlement.attempt
     del queue.running[suffix]
     queue.cancels.discard(suffix)
+    failing.count(queue, now, settlement.failure, suffix)
     changes = {"state": state, "attempt": attempt, "token": settlement.token} | _new_due(now, settlement)
     queue.jobs.rewrite(suffix, ending=settlement.ending, **changes)
     if state.final:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from penstock.engine.failure_counts import FailureCount
 from penstock.engine.job import JobState
 from penstock.engine.memory_store.jobs import Jobs
 from penstock.engine.memory_store.lines import ReadyLines
@@ -38,7 +39,10 @@ class QueueState:
         self.leases: dict[str, int] = {}  # worker → when it expires
         self.revoked: dict[str, int] = {}  # worker → when; those whose jobs are still in `running`
         self.numbers: dict[str, int] = {}  # worker → the last claim number it used
+        self.slots: dict[str, int] = {}  # worker → jobs it can run at once, where it said so
         self.idle: dict[str, None] = {}  # workers that wait to be woken, longest first
+        self.reporter: dict[str, int] = {}  # who tells about the queue → until when; one at most
+        self.failures: dict[str, FailureCount] = {}  # by fingerprint
         self.mail = Mail()
         self.reaped = 0  # when somebody reaped last
         self.patient_until = 0
@@ -104,4 +108,5 @@ class QueueState:
         """A worker's lease ends."""
         self.leases.pop(worker, None)
         self.numbers.pop(worker, None)
+        self.slots.pop(worker, None)
         self.idle.pop(worker, None)

@@ -7,8 +7,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from anyio.lowlevel import checkpoint
 
+from penstock.engine.failure_counts import Failure, FailureCount
 from penstock.engine.job import Job
-from penstock.engine.memory_store import claiming, leasing, moving, operating, settling, submitting
+from penstock.engine.memory_store import claiming, failing, leasing, moving, operating, settling, submitting
 from penstock.engine.memory_store.mail import Mailbox
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.record import Record
@@ -98,9 +99,9 @@ class MemoryStore:
 
     # --- for workers --------------------------------------------------------------------
 
-    async def join(self, queue: str, worker: str, lease: int) -> None:
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
         self._used.add(queue)
-        await self._step(queue, leasing.join, worker, lease)
+        await self._step(queue, leasing.join, worker, lease, slots)
 
     async def heartbeat(self, queue: str, worker: str, lease: int) -> Heartbeat | None:
         return await self._step(queue, leasing.heartbeat, worker, lease)
@@ -132,6 +133,7 @@ class MemoryStore:
         max_crashes: int,
         ending: bytes,
         keep: int,
+        failure: Failure | None = None,
         limit: int = 500,
         patience: int = 0,
     ) -> Reaping:
@@ -141,6 +143,7 @@ class MemoryStore:
             max_crashes=max_crashes,
             ending=ending,
             keep=keep,
+            failure=failure,
             limit=limit,
             patience=patience,
         )
@@ -164,6 +167,15 @@ class MemoryStore:
 
     async def facts(self, queue: str) -> QueueFacts:
         return await self._step(queue, operating.facts)
+
+    async def report(self, queue: str, reporter: str, lease: int) -> QueueFacts | None:
+        return await self._step(queue, operating.report, reporter, lease)
+
+    async def resign(self, queue: str, reporter: str) -> None:
+        await self._step(queue, operating.resign, reporter)
+
+    async def failures(self, queue: str) -> list[FailureCount]:
+        return await self._step(queue, failing.failures)
 
     async def queues(self) -> list[str]:
         await checkpoint()

@@ -1,7 +1,7 @@
 """The server's side of the broker: one Lua file per atomic step, each with its contract above it.
 
-A script as sent is: flags, the clock, `prologue.lua`, the file. Scripts are addressed by content
-(EVALSHA), so processes of different versions work side by side.
+A script as sent is: flags, the clock, `prologue.lua`, the file, and for some another file that they end
+with. Scripts are addressed by content (EVALSHA), so processes of different versions work side by side.
 """
 
 from importlib.resources import files
@@ -25,19 +25,26 @@ _NAMES = (
     "promote",
     "reap",
     "release",
+    "report",
+    "resign",
     "return_claim",
     "settle",
     "submit",
 )
+_GOES_ON_AS = {"report": "facts"}
 # Everything but submit may run when Redis is at its memory limit: it frees memory or keeps work alive.
 _FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | {"submit": "#!lua\n"}
 
 
 def load(clock: str = SERVER_CLOCK) -> dict[str, Script]:
     """Read the scripts, by name, each behind the given clock."""
-    folder = files(__name__)
-    prologue = (folder / "prologue.lua").read_text()
-    return {
-        name: Script(name, _FLAGS[name] + clock + prologue + (folder / f"{name}.lua").read_text())
-        for name in _NAMES
-    }
+    prologue = _read("prologue")
+    return {name: Script(name, _FLAGS[name] + clock + prologue + _body(name)) for name in _NAMES}
+
+
+def _body(name: str) -> str:
+    return _read(name) + (_read(_GOES_ON_AS[name]) if name in _GOES_ON_AS else "")
+
+
+def _read(name: str) -> str:
+    return (files(__name__) / f"{name}.lua").read_text()

@@ -1,5 +1,6 @@
--- Depths and ages of the queue. No ARGV
--- Returns {now, ready, scheduled, running, dead, workers, oldest ready due, oldest running since, next due}; -1 for none
+-- Depths, ages and workers of the queue. No ARGV of its own: report.lua goes on with this file
+-- Returns {now, ready, scheduled, running, dead, workers, oldest ready due, oldest running since, next due, slots};
+-- -1 for none
 
 local LOOKED_AT = 256 -- lanes whose head is looked at for the age of the oldest ready job
 local PASSED = 1000 -- cancelled jobs at the head of one lane that are looked past
@@ -43,7 +44,12 @@ for _, set in ipairs({ WORKERS, REVOKED }) do
   end
 end
 
+local living, slots = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. now, '+inf'), 0
+in_slices(living, function(_, ...)
+  for _, told in ipairs(redis.call('HMGET', SLOTS, ...)) do slots = slots + (tonumber(told) or 0) end
+end)
+
 return {
   now, tonumber(redis.call('HGET', COUNTS, 'ready')) or 0, redis.call('ZCARD', SCHEDULED), running,
-  redis.call('ZCARD', DEAD), redis.call('ZCOUNT', WORKERS, '(' .. now, '+inf'), oldest_ready(), since, next_due(),
+  redis.call('ZCARD', DEAD), #living, oldest_ready(), since, next_due(), slots,
 }

@@ -9,12 +9,16 @@ local SCHEDULED = root .. 'scheduled' -- zset: job -> due; scheduled and parked 
 local WORKERS = root .. 'workers'     -- zset: worker -> end of its lease
 local REVOKED = root .. 'revoked'     -- zset: worker -> when its lease was revoked; its jobs are not all moved yet
 local CLAIMS = root .. 'claims'       -- hash: worker -> number of its last claim
+local SLOTS = root .. 'slots'         -- hash: worker -> jobs it can run at once; none of those that never said it
 local IDLE = root .. 'idle'           -- zset: worker -> since when it waits to be woken
 local CANCELS = root .. 'cancels'     -- hash: running job that somebody asked to cancel
 local UNIQUE = root .. 'unique'       -- hash: tenant and unique key -> job
 local LOCKS = root .. 'locks'         -- hash: job -> its field in UNIQUE
 local DEAD = root .. 'dead'           -- zset: job -> when it died
+local FAILURES = root .. 'failures'   -- hash: fingerprint -> 'count first last job' and what the last one looked like
+local FAILURES_KEPT = 500             -- fingerprints; MAX_FAILURES in limits.py
 local COUNTS = root .. 'counts'       -- hash: `ready` jobs; `turn` of the lanes; last `token`; `reaped`, `patient_until`, `patient_since`
+local REPORTER = root .. 'reporter'   -- string: who tells about the queue in its metrics, and until when
 local EVENTS = root .. 'events'       -- stream: endings
 local EVENTS_KEPT = 1000              -- entries; each holds the endings of one script
 local CANCELLED_KEPT = 86400000       -- ms that a job cancelled in its line is kept once its place was met
@@ -133,6 +137,40 @@ end
 local function bury(job, keep)
   redis.call('ZADD', DEAD, now, job)
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - keep)
+end
+
+-- Forgets the tenth that was seen longest ago once there are too many: at once, as all are read to find them.
+local function forget_failures()
+  if redis.call('HLEN', FAILURES) <= FAILURES_KEPT then return end
+  local flat, kept, gone = redis.call('HGETALL', FAILURES), {}, {}
+  for i = 1, #flat, 2 do
+    kept[#kept + 1] = { tonumber(string.match(flat[i + 1], '^%d+ %d+ (%d+)')), flat[i] }
+  end
+  table.sort(kept, function(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end)
+  for i = 1, #kept - FAILURES_KEPT * 0.9 do gone[i] = kept[i][2] end
+  redis.call('HDEL', FAILURES, unpack(gone))
+end
+
+-- Counts failures, given as {fingerprint, job, what it looks like}.
+local function count_failures(failed)
+  if #failed == 0 then return end
+  local fingerprints, times, last, written, new = {}, {}, {}, {}, false
+  for _, one in ipairs(failed) do
+    local fingerprint = one[1]
+    if not times[fingerprint] then fingerprints[#fingerprints + 1] = fingerprint end
+    times[fingerprint] = (times[fingerprint] or 0) + 1
+    last[fingerprint] = one
+  end
+  for i, kept in ipairs(redis.call('HMGET', FAILURES, unpack(fingerprints))) do
+    local fingerprint = fingerprints[i]
+    local count, first = string.match(kept or '', '^(%d+) (%d+)')
+    local one = last[fingerprint]
+    written[2 * i - 1] = fingerprint
+    written[2 * i] = (count or 0) + times[fingerprint] .. ' ' .. (first or now) .. ' ' .. now .. ' ' .. one[2] .. ' ' .. one[3]
+    new = new or not count
+  end
+  redis.call('HSET', FAILURES, unpack(written))
+  if new then forget_failures() end
 end
 
 -- What `worker` holds, of one claim where a number is given, as {job, token, claim}, in the order it was claimed.

@@ -1,5 +1,6 @@
 -- Revokes expired leases, then takes back at most so many of the jobs held under revoked ones.
--- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms), patience (ms)
+-- ARGV: most jobs, crashes that make a job dead, its ending, how long to keep it (ms), patience (ms), and if
+-- that failure is to be counted: fingerprint, what it looks like
 -- Patience: when nobody has reaped for half of it, the server or everybody else stood still, and workers that
 -- live may not have been able to beat; then nobody is revoked until it has passed once more, but after three
 -- times that, standstill upon standstill, whoever is late is revoked all the same. 0 for none.
@@ -27,6 +28,7 @@ for _, worker in ipairs(expired) do
   redis.call('ZREM', WORKERS, worker)
   redis.call('ZREM', IDLE, worker)
   redis.call('HDEL', CLAIMS, worker)
+  redis.call('HDEL', SLOTS, worker)
 end
 
 local returned, dead, events = {}, {}, {}
@@ -82,6 +84,11 @@ for _, worker in ipairs(redis.call('ZRANGE', REVOKED, 0, -1)) do
 end
 
 publish(events)
+if ARGV[6] then
+  local failed = {}
+  for i, job in ipairs(dead) do failed[i] = { ARGV[6], job, ARGV[7] } end
+  count_failures(failed)
+end
 if #returned > 0 then
   redis.call('HINCRBY', COUNTS, 'ready', #returned)
   wake()

@@ -1,15 +1,17 @@
 -- Ends attempts that the worker still holds under their tokens.
--- ARGV: worker, then per job: id, token, state, attempt, delay or time to keep (ms), ending
+-- ARGV: worker, number of jobs, then per job: id, token, state, attempt, delay or time to keep (ms), ending;
+-- then per failure to be counted: its place among the jobs (1 for the first), fingerprint, what it looks like
 -- Returns per job: 1 it stands (now, or by an earlier sending of the same), 0 the token is not the holder's
 
 local worker, FIELDS = ARGV[1], 6
+local behind = 3 + tonumber(ARGV[2]) * FIELDS
 local jobs = {}
-for i = 2, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
+for i = 3, behind - 1, FIELDS do jobs[#jobs + 1] = ARGV[i] end
 
 local running = running_key(worker)
 local held, records = redis.call('HMGET', running, unpack(jobs)), records_of(jobs)
 if redis.call('ZSCORE', REVOKED, worker) then held = {} end
-local seen = {}
+local seen, applied = {}, {}
 local results, released, events, scheduled, ready = {}, {}, {}, {}, 0
 
 local function apply(job, record, h, i)
@@ -36,7 +38,7 @@ local function apply(job, record, h, i)
 end
 
 for n, job in ipairs(jobs) do
-  local i = 2 + (n - 1) * FIELDS
+  local i = 3 + (n - 1) * FIELDS
   local token = ARGV[i + 1]
   local h = records[n] and parse(records[n])
   if seen[job] then
@@ -44,6 +46,7 @@ for n, job in ipairs(jobs) do
   elseif h and held[n] and string.match(held[n], '^%d+') == token then
     seen[job] = token
     apply(job, records[n], h, i)
+    applied[n] = true
     released[#released + 1] = job
     results[n] = 1
   else
@@ -58,5 +61,12 @@ end
 local sooner = schedule(scheduled)
 if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', ready) end
 publish(events)
+-- What was counted by an earlier sending does not come here again.
+local failed = {}
+for i = behind, #ARGV, 3 do
+  local n = tonumber(ARGV[i])
+  if applied[n] then failed[#failed + 1] = { ARGV[i + 1], jobs[n], ARGV[i + 2] } end
+end
+count_failures(failed)
 if ready > 0 or sooner then wake() end
 return results

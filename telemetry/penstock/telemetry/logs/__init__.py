@@ -1,0 +1,1 @@
+"""What is logged, in which words, and how a line leaves."""

@@ -1,0 +1,233 @@
+"""Everything Penstock says in its logs, in one place: the words and the levels for facts.
+
+A line about a job carries the job's ids because it is written inside its scope (`scope.py`); only
+what the fact adds is passed here. Arguments and results of jobs are never logged.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from penstock.engine.events import (
+    Event,
+    JobEnqueued,
+    JobFinished,
+    JobParked,
+    JobsPromoted,
+    JobsReleased,
+    JobStarted,
+    LeaseLost,
+    LoopCrashed,
+    ObserverFailed,
+    Settled,
+    SettlementRefused,
+    StoreDown,
+    StoreUp,
+    WorkerDraining,
+    WorkersReaped,
+    WorkerStarted,
+    WorkerStopped,
+)
+from penstock.engine.outcome import (
+    Cancelled,
+    Dead,
+    Expired,
+    Lost,
+    Outcome,
+    Released,
+    Retry,
+    Succeeded,
+    outcome_name,
+)
+from penstock.telemetry.facts import RequestServed
+
+Write = Callable[..., Any]
+
+
+class LogObserver:
+    """Writes the line for each fact."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._parked: set[str] = set()  # names of jobs that were warned of
+        told: dict[type[Any], Callable[[Any], None]] = {
+            JobFinished: self._job_finished,
+            JobParked: self._job_parked,
+            RequestServed: self._request_served,
+            SettlementRefused: self._settlement_refused,
+            LeaseLost: self._lease_lost,
+            JobsReleased: self._jobs_released,
+            WorkersReaped: self._workers_reaped,
+            WorkerStarted: self._worker_started,
+            WorkerDraining: self._worker_draining,
+            WorkerStopped: self._worker_stopped,
+            StoreDown: self._store_down,
+            StoreUp: self._store_up,
+            LoopCrashed: self._loop_crashed,
+            ObserverFailed: self._observer_failed,
+        }
+        if log.is_enabled_for(
+            logging.DEBUG
+        ):  # they come with every job, so that even to ask later would cost
+            told[JobEnqueued] = self._job_enqueued
+            told[JobStarted] = self._job_started
+            told[Settled] = self._settled
+            told[JobsPromoted] = self._jobs_promoted
+        self._told = told
+        self._endings: dict[type[Outcome | None], tuple[Write, str]] = {
+            Retry: (log.warning, "job failed, another attempt follows"),
+            Dead: (log.warning, "job failed and is a dead letter"),
+            Cancelled: (log.info, "job cancelled while it ran"),
+            Expired: (log.warning, "job expired before it could start"),
+            Released: (log.info, "job given back unfinished"),
+            Lost: (log.warning, "job interrupted with its worker, it will run again"),
+            type(None): (log.error, "job ended without an outcome"),
+        }
+
+    def __call__(self, event: Event | RequestServed) -> None:
+        tell = self._told.get(type(event))
+        if tell is not None:
+            tell(event)
+
+    def _job_enqueued(self, event: JobEnqueued) -> None:
+        self._log.debug(
+            "job enqueued",
+            job_id=event.id,
+            job=event.job,
+            queue=event.queue,
+            duplicate=event.duplicate,
+            **_given(tenant_id=event.tenant),
+        )
+
+    def _job_started(self, event: JobStarted) -> None:
+        self._log.debug("job started", waited=_seconds(event.attempt.waited))
+
+    def _job_finished(self, event: JobFinished) -> None:
+        attempt = event.attempt
+        outcome = attempt.outcome
+        seconds, waited = _seconds(event.seconds), _seconds(attempt.waited)
+        if type(outcome) is Succeeded:  # nearly all of them
+            self._log.info("job finished", outcome="succeeded", seconds=seconds, waited=waited)
+            return
+        write, words = self._endings[type(outcome)]
+        name = None if outcome is None else outcome_name(outcome)
+        write(words, outcome=name, seconds=seconds, waited=waited, **_why(outcome))
+
+    def _job_parked(self, event: JobParked) -> None:
+        """A warning the first time for each name; the job comes again every few seconds."""
+        write = self._log.debug if event.job in self._parked else self._log.warning
+        self._parked.add(event.job)
+        write(
+            "job parked, this worker does not know it",
+            job_id=event.id,
+            job=event.job,
+            queue=event.queue,
+            reason=event.reason,
+        )
+
+    def _request_served(self, event: RequestServed) -> None:
+        write = self._log.debug if event.probe else self._log.info
+        write(
+            "request served",
+            method=event.method,
+            route=event.route,
+            status=event.status,
+            seconds=_seconds(event.seconds),
+            **_given(tenant_id=event.tenant, user_id=event.user, job_id=event.job_id),
+        )
+
+    # --- the worker ------------------------------------------------------------------------
+
+    def _worker_started(self, event: WorkerStarted) -> None:
+        self._log.info(
+            "worker started", worker=event.worker, queues=event.queues, concurrency=event.concurrency
+        )
+
+    def _worker_draining(self, event: WorkerDraining) -> None:
+        self._log.info("worker draining", worker=event.worker, running=event.running, grace=event.grace)
+
+    def _worker_stopped(self, event: WorkerStopped) -> None:
+        self._log.info("worker stopped", worker=event.worker)
+
+    def _lease_lost(self, event: LeaseLost) -> None:
+        self._log.warning(
+            "lease lost, cancelling its jobs", queue=event.queue, worker=event.worker, running=event.running
+        )
+
+    # --- a queue ---------------------------------------------------------------------------
+
+    def _settled(self, event: Settled) -> None:
+        self._log.debug(
+            "settled",
+            queue=event.queue,
+            count=event.count,
+            refused=event.refused,
+            seconds=_seconds(event.seconds),
+        )
+
+    def _settlement_refused(self, event: SettlementRefused) -> None:
+        self._log.warning(
+            "settlement refused, it came too late", job_id=event.id, queue=event.queue, worker=event.worker
+        )
+
+    def _jobs_released(self, event: JobsReleased) -> None:
+        self._log.info("jobs given back", queue=event.queue, count=event.count, reason=event.reason)
+
+    def _jobs_promoted(self, event: JobsPromoted) -> None:
+        self._log.debug("scheduled jobs are ready", queue=event.queue, count=event.count)
+
+    def _workers_reaped(self, event: WorkersReaped) -> None:
+        self._log.warning(
+            "jobs of lost workers taken over",
+            queue=event.queue,
+            workers=event.revoked,
+            returned=event.returned,
+            dead=event.dead,
+        )
+
+    # --- trouble ---------------------------------------------------------------------------
+
+    def _store_down(self, event: StoreDown) -> None:
+        self._log.warning("store unreachable, trying again", loop=event.loop, error=event.error)
+
+    def _store_up(self, event: StoreUp) -> None:
+        self._log.warning("store answers again", loop=event.loop, seconds=_seconds(event.seconds))
+
+    def _loop_crashed(self, event: LoopCrashed) -> None:
+        self._log.error(
+            "worker loop crashed, starting it again",
+            loop=event.loop,
+            delay=event.delay,
+            exc_info=event.error,
+        )
+
+    def _observer_failed(self, event: ObserverFailed) -> None:
+        self._log.warning("observer raised and was dropped", observer=event.observer, exc_info=event.error)
+
+
+def _why(outcome: Outcome | None) -> dict[str, object]:
+    """What an ending says of itself; the traceback was bounded by the engine."""
+    if isinstance(outcome, Released):
+        return {"reason": outcome.reason}
+    if not isinstance(outcome, (Retry, Dead)):
+        return {}
+    why: dict[str, object] = {"delay": outcome.delay} if isinstance(outcome, Retry) else {}
+    error = outcome.error
+    if error is None:  # the handler raised the outcome itself
+        return {**why, "reason": outcome.reason}
+    why |= {"error_type": error.type, "error": error.message}
+    if error.fingerprint:
+        why["fingerprint"] = error.fingerprint
+    if error.traceback:
+        why["exception"] = error.traceback
+    return why
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _seconds(value: float) -> float:
+    return int(value * 1e6) / 1e6  # microseconds: below them is noise, and `round` takes twice as long

@@ -1,0 +1,61 @@
+"""The metrics that an application's modules declare, kept in one process's registry."""
+
+from collections.abc import Callable, Iterable
+
+from penstock.engine import metric
+from penstock.telemetry.metrics.children import Counter, Gauge, Histogram
+from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.scope import current_scope
+
+PREFIX = "penstock_module_"
+"""Goes before the name that a module gives: what it chooses cannot clash with Penstock's own."""
+
+
+def bind_module_metrics(metrics: Metrics, declared: Iterable[metric.Metric]) -> Callable[[], None]:
+    """Count from now on, beginning at 0, what is told to `declared`; call what is returned to end that.
+
+    Metrics of one name are one family, whose first label is the module; its help is that of the first. They
+    must have been through `metric.collect`. Handlers in threads count too, so these families are locked; past
+    the cap of series the module is still told.
+    """
+    families: dict[str, Counter | Gauge | Histogram] = {}
+    unbind: list[metric.Unbind] = []
+    for one in declared:
+        if one.name not in families:
+            families[one.name] = _family(metrics, one)
+        if not one.labels:
+            families[one.name].labels(one.module)  # there from the start, at 0
+        unbind.append(one.bind(_sink(families[one.name], one.module)))
+
+    def unbind_all() -> None:
+        for each in unbind:
+            each()
+
+    return unbind_all
+
+
+def _family(metrics: Metrics, declared: metric.Metric) -> Counter | Gauge | Histogram:
+    name, labels = PREFIX + declared.name, ("module", *declared.labels)
+    common = (labels, metrics.make.overflowed)
+    match declared:
+        case metric.Counter():
+            name = f"{name}_total"
+            return Counter(metrics.registry, name, declared.help, *common, locked=True, kept=1)
+        case metric.Histogram(buckets=bounds):
+            return Histogram(
+                metrics.registry, name, declared.help, *common, buckets=bounds, locked=True, kept=1
+            )
+        case _:
+            return Gauge(metrics.registry, name, declared.help, *common, locked=True, kept=1)
+
+
+def _sink(family: Counter | Gauge | Histogram, module: str) -> metric.Sink:
+    def add(change: metric.Change, values: tuple[metric.LabelValue, ...], number: float) -> None:
+        if isinstance(family, Histogram):
+            family.labels(module, *values).observe(number, current_scope().exemplar)
+        elif isinstance(family, Gauge) and change == "set":
+            family.labels(module, *values).set(number)
+        else:
+            family.labels(module, *values).inc(number)
+
+    return add

@@ -1,0 +1,1 @@
+"""How a job becomes spans: their sorts, their family and how they end."""

@@ -1,0 +1,105 @@
+"""Penstock's spans: submissions, attempts, and what the worker itself does.
+
+One trace shows: HTTP request → `enqueue {queue}` (PRODUCER) → `wait {queue}` and `process {queue}`
+(CONSUMER), siblings, → what the handler did. An attempt that is a trace of its own (`traces/rule.py`) has a
+root `attempt {queue}` above the two, with links to the submission and to the attempt before. `settle
+{queue}` is one span a flush, with links.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Tracer, get_current_span, set_span_in_context
+
+from penstock.engine.attempt import Attempt
+from penstock.engine.request import Request
+from penstock.telemetry.scope import UntracedAttempt
+from penstock.telemetry.traces import attributes as names
+from penstock.telemetry.traces.around_attempt import AroundAttempt
+from penstock.telemetry.traces.carriers import TRACEPARENT, TRACESTATE, Remote
+from penstock.telemetry.traces.conclusion import canonical_name, fail
+from penstock.telemetry.traces.provider import SCOPE, Provider
+from penstock.telemetry.traces.rule import TraceRule
+from penstock.telemetry.traces.sampling import Sampling
+from penstock.telemetry.traces.sorts import Sorts
+from penstock.telemetry.traces.span import Sort, Span, new_trace_id
+
+
+class Tracing:
+    """Makes Penstock's spans; they leave by one provider."""
+
+    def __init__(self, provider: Provider, rule: TraceRule | None = None) -> None:
+        self.provider = provider
+        self.enabled = not provider.disabled
+        self.rule = rule if rule is not None else TraceRule()
+        self.sampling = Sampling(provider.sampler)
+        self.sorts = Sorts()
+
+    @property
+    def tracer(self) -> Tracer:
+        """The SDK's tracer of the same provider, for whoever makes spans by OpenTelemetry's interface."""
+        return self.provider.get_tracer(SCOPE.name, SCOPE.version, SCOPE.schema_url)
+
+    def around_attempt(self, attempt: Attempt) -> AroundAttempt | UntracedAttempt:
+        """The `wait` and `process` spans of one attempt; ended whatever happens."""
+        return AroundAttempt(self, attempt) if self.enabled else UntracedAttempt(attempt)
+
+    @contextmanager
+    def around_submit(self, requests: Sequence[Request]) -> Generator[Mapping[str, str]]:
+        """One `enqueue` span for requests to one queue, below the current span; gives the headers to store.
+
+        What fails inside, or is cancelled, is put on the span and goes on.
+        """
+        if not self.enabled:
+            yield {}
+            return
+        span = self.below(self._current(), self.sorts.enqueue(requests))
+        if len(requests) > 1:
+            span.note(names.MESSAGING_BATCH_MESSAGE_COUNT, len(requests))
+        with current(span):
+            headers = {TRACEPARENT: span.traceparent, **self.rule.of_submission(len(requests))}
+            yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
+
+    def step(self, name: str) -> AbstractContextManager[Span]:
+        """A part of the work as a span below the current one; `name` is one of few."""
+        return current(self.below(self._current(), self.sorts.step(name)))
+
+    def below(self, parent: Remote | Span | None, sort: Sort, started: int | None = None) -> Span:
+        """A span below `parent`, or the root of a new trace."""
+        if parent is None:
+            trace_id = new_trace_id()
+            return Span(self.provider, sort, trace_id, None, self.sampling.root(trace_id, sort), started)
+        remote = isinstance(parent, Remote)
+        flags = self.sampling.child(parent.trace_id, parent.span_id, parent.flags, remote, sort)
+        span = Span(self.provider, sort, parent.trace_id, parent.span_id, flags, started)
+        span.inherit(remote, parent.trace_state)
+        return span
+
+    def _current(self) -> Remote | Span | None:
+        span = get_current_span()
+        if isinstance(span, Span):
+            return span
+        context = span.get_span_context()
+        if not context.is_valid:
+            return None
+        state = context.trace_state.to_header() if context.trace_state else ""
+        return Remote(f"{context.trace_id:032x}", f"{context.span_id:016x}", context.trace_flags, state)
+
+
+@contextmanager
+def current(span: Span) -> Generator[Span]:
+    """Make `span` current, put on it what ends the block early, and end it.
+
+    Not the SDK's `use_span`: it ignores cancellation, and records exceptions as span events, which the
+    conventions have given up for logs.
+    """
+    token = attach(set_span_in_context(span))
+    try:
+        yield span
+    except BaseException as error:
+        fail(span, canonical_name(error), str(error))
+        raise
+    finally:
+        detach(token)
+        span.end()

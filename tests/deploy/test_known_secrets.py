@@ -1,0 +1,49 @@
+"""Secrets among the settings reach telemetry, and nothing else of the environment does."""
+
+from typing import get_args
+
+import pytest
+from click.testing import CliRunner
+
+from penstock.deploy import settings as deploy_settings
+from penstock.deploy.cli import cli
+from penstock.deploy.known_secrets import known_secrets
+from penstock.deploy.settings import Settings
+from penstock.telemetry.logs.schema import LogSchema
+
+
+def test_the_variables_that_settings_name_and_the_passwords_of_the_url() -> None:
+    """Under where each comes from; a variable that is not set is empty, so that somebody is told."""
+    settings = Settings(redis="redis://:s3cret%2Fword@host?password=other", secrets=("DB_PASSWORD", "UNSET"))
+    environ = {"DB_PASSWORD": "hunter2!", "HOME": "/root"}
+
+    assert known_secrets(settings, environ) == {
+        "DB_PASSWORD": "hunter2!",
+        "UNSET": "",
+        "password 1 of the Redis URL": "s3cret/word",
+        "password 2 of the Redis URL": "other",
+    }
+
+
+def test_nothing_is_secret_by_default() -> None:
+    """A plain URL has no password."""
+    assert known_secrets(Settings(), {"HOME": "/root"}) == {}
+
+
+def test_the_settings_know_every_schema() -> None:
+    """Said twice, so that --help need not import telemetry."""
+    assert get_args(deploy_settings.LogSchema) == get_args(LogSchema)
+
+
+@pytest.mark.parametrize("command", ["worker", "api", "dev"])
+def test_names_are_separated_by_commas(command: str) -> None:
+    """Of fields and of variables alike, on the command line and in the environment."""
+    parameters = {parameter.name: parameter for parameter in cli.commands[command].params}
+    context = cli.commands[command].make_context(
+        command, ["app:app", "--redact", "pin, iban,", "--secrets", "DB_PASSWORD"], resilient_parsing=True
+    )
+
+    assert context.params["redact"] == ("pin", "iban")
+    assert context.params["secrets"] == ("DB_PASSWORD",)
+    assert parameters["secrets"].envvar == "PENSTOCK_SECRETS"
+    assert CliRunner().invoke(cli, [command, "--log-schema", "syslog"]).exit_code == 2
