@@ -39,15 +39,18 @@ class Rig:
 
     def lines(self) -> list[dict[str, Any]]:
         """Every line so far; closes the logs, so that the writer's thread is done."""
+        self.telemetry.tell()
         assert self.telemetry.logs.close(5.0)
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
     def spans(self) -> dict[str, ReadableSpan]:
         """The finished spans by name."""
+        self.telemetry.tell()
         return {span.name: span for span in self.finished.get_finished_spans()}
 
     def value(self, name: str, **labels: str) -> Any:
         """The value of one series."""
+        self.telemetry.tell()
         return self.telemetry.metrics.registry.get(name).get(labels)
 
 

@@ -14,6 +14,7 @@ import structlog
 from penstock.engine.events import JobFinished
 from penstock.engine.job import JobError
 from penstock.engine.outcome import Outcome, Retry, Succeeded
+from penstock.telemetry.ledger import Ledger
 from penstock.telemetry.logs import lines as log_lines
 from penstock.telemetry.logs.observer import LogObserver
 from penstock.telemetry.logs.schema import ECS_NAMES, LogSchema
@@ -41,7 +42,10 @@ def finished(schema: LogSchema, outcome: Outcome = DONE, **more: Any) -> str:
     ids = {"trace_id": TRACE, "span_id": SPAN, "trace_flags": "01"}
     logs = configure_logs(format="json", schema=schema, service="penstock-worker", stream=stream)
     with entered(Scope(None, {**ids, **attempt_fields(None, this)})):
-        LogObserver(logs.logger("penstock"))(JobFinished(this, 1.25))
+        told = LogObserver(logs.logger("penstock"), logs.teller("penstock"))
+        ledger = Ledger(told, bound=log_lines.bound_fields)
+        ledger(JobFinished(this, 1.25))
+        ledger.tell()
     assert logs.close(5.0)
     return stream.getvalue().rstrip("\n")
 
@@ -61,12 +65,14 @@ def test_the_page_shows_each_schema_as_it_is(schema: LogSchema, monkeypatch: pyt
     """The example lines of docs/logs.md are what is written."""
     then = datetime(2026, 3, 14, 9, 26, 53, 589793, UTC)
 
-    def now(_zone: object) -> datetime:
+    def fromtimestamp(_seconds: float, _zone: object) -> datetime:
         return then
 
-    monkeypatch.setattr(log_lines, "datetime", SimpleNamespace(now=now))
+    monkeypatch.setattr(log_lines, "datetime", SimpleNamespace(fromtimestamp=fromtimestamp))
 
-    assert finished(schema) in PAGE.read_text().splitlines()
+    line = finished(schema)
+    assert line.startswith("{")
+    assert line in PAGE.read_text().splitlines()
 
 
 def test_the_page_lists_every_name_that_ecs_gets() -> None:

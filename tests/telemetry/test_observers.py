@@ -9,6 +9,8 @@ from penstock.engine import events as e
 from penstock.engine.job import JobError
 from penstock.engine.outcome import Cancelled, Dead, Expired, Lost, Outcome, Released, Retry, Succeeded
 from penstock.telemetry.facts import RequestServed
+from penstock.telemetry.ledger import Ledger
+from penstock.telemetry.logs.lines import bound_fields
 from penstock.telemetry.metrics.children import MAX_SERIES
 from penstock.telemetry.metrics.families import MAX_TENANTS, Metrics
 from penstock.telemetry.metrics.observer import MetricsObserver
@@ -150,6 +152,7 @@ def test_samples_of_a_job_lead_to_its_trace(rig: Rig) -> None:
     with rig.telemetry.around_attempt(this):
         observe(rig, e.JobStarted(this), e.JobFinished(this, 2.0))
 
+    rig.telemetry.tell()
     run = rig.telemetry.metrics.jobs.run.labels("media", "images.thumbnail", "images")
     (exemplar,) = [kept for kept in run.exemplars if kept is not None]
     assert this.trace is not None
@@ -207,10 +210,11 @@ def test_only_so_many_tenants_have_series() -> None:
     """The rest share `__other__` in that label alone: queue, job and module are still told, and the overflow
     is counted sample by sample."""
     metrics = Metrics(tenant_label=True)
-    count = MetricsObserver(metrics)
+    count = Ledger(MetricsObserver(metrics), bound=bound_fields)
     for number in range(MAX_TENANTS + 5):
         count(e.JobStarted(attempt(tenant=f"t{number}")))
     count(e.JobStarted(attempt(tenant="t0")))
+    count.tell()
 
     labels = {"queue": "media", "job": "images.thumbnail", "module": "images"}
     started = metrics.jobs.started
@@ -224,11 +228,13 @@ def test_only_so_many_tenants_have_series() -> None:
 def test_jobs_past_the_cap_are_still_counted() -> None:
     """However many jobs there are, memory is bounded, no sample is lost, and each that shares is counted."""
     metrics = Metrics()
-    count = MetricsObserver(metrics)
+    observer = MetricsObserver(metrics)
+    count = Ledger(observer, bound=bound_fields)
     for number in [*range(MAX_SERIES + 2), MAX_SERIES + 1]:
         this = attempt(job=f"images.job{number}", outcome=DONE)
         count(e.JobStarted(this))
         count(e.JobFinished(this, 1.0))
+    count.tell()
 
     overflow = metrics.registry.get("penstock_telemetry_label_overflow_total")
     for family in (metrics.jobs.started, metrics.jobs.finished):
@@ -236,7 +242,7 @@ def test_jobs_past_the_cap_are_still_counted() -> None:
         assert len(family.children()) == MAX_SERIES + 1
     assert sum(child.observations for child in metrics.jobs.run.children()) == MAX_SERIES + 3
     assert overflow.get({"metric": "penstock_jobs_finished_total"}) == 3
-    assert len(count._series) == MAX_SERIES
+    assert len(observer._series) == MAX_SERIES
 
 
 def test_a_request_is_counted_by_its_route(rig: Rig) -> None:

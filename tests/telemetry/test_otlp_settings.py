@@ -41,6 +41,18 @@ def test_the_endpoint(base: str | None, variables: dict[str, str], endpoint: str
     assert read(base, **variables).endpoint == endpoint
 
 
+@pytest.mark.parametrize(
+    ("host", "compressed"),
+    [("collector", True), ("10.0.0.5", True), ("localhost", False), ("127.0.0.3", False), ("[::1]", False)],
+)
+def test_what_stays_on_this_machine_is_not_compressed(host: str, compressed: bool) -> None:
+    """Unless a variable asks for it."""
+    base = f"http://{host}:4318"
+    assert read(base).compress is compressed
+    assert read(base, COMPRESSION="gzip").compress
+    assert not read(base, COMPRESSION="none").compress
+
+
 @pytest.mark.parametrize("base", [None, "", "  "])
 def test_without_an_endpoint_there_are_no_settings(base: str | None) -> None:
     """Nor are the other variables looked at."""

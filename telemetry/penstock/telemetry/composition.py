@@ -16,7 +16,9 @@ from penstock.engine.seams import Seams
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
 from penstock.telemetry.export.start import Export, start_export
 from penstock.telemetry.facts import RequestServed
+from penstock.telemetry.ledger import Ledger
 from penstock.telemetry.logs.known_secrets import otlp_secrets
+from penstock.telemetry.logs.lines import bound_fields
 from penstock.telemetry.logs.observer import LogObserver
 from penstock.telemetry.logs.redaction import Redaction
 from penstock.telemetry.logs.schema import LogSchema
@@ -70,8 +72,9 @@ class Telemetry:
         self._export = export
         self._span = TraceObserver(self.tracing)
         self._count = MetricsObserver(metrics)
-        self._tell = LogObserver(logs.logger("penstock"))
-        metrics.before_scrape.append(self._copy_losses)
+        self._tell = LogObserver(logs.logger("penstock"), logs.teller("penstock"))
+        self._ledger = Ledger(self._count, self._tell, *self.tracing_observers(), bound=bound_fields)
+        metrics.before_scrape += [self.tell, self._copy_losses]
 
     @classmethod
     def start(cls, settings: TelemetrySettings | None = None, *, stream: TextIO | None = None) -> "Telemetry":
@@ -104,10 +107,10 @@ class Telemetry:
 
     def observers(self) -> list[Observer]:
         """What to subscribe to the engine's events."""
-        return [self._count, self._tell, *self.tracing_observers()]
+        return [self._ledger]
 
     def tracing_observers(self) -> list[Observer]:
-        """Those of them that make spans."""
+        """Those behind them that make spans."""
         return [self._span] if self.tracing.enabled else []
 
     def around_submit(self, requests: Sequence[Request]) -> AbstractContextManager[Mapping[str, str]]:
@@ -131,8 +134,13 @@ class Telemetry:
         """Wrap an ASGI application: spans, metrics and access lines for its requests."""
         return TelemetryMiddleware(app, self.tracing, self._served)
 
+    def tell(self) -> None:
+        """Write and count what waits to be told a batch at a time; done by itself in time (`ledger.py`)."""
+        self._ledger.tell()
+
     async def aclose(self) -> None:
         """Hand over what is queued, within five seconds, cancelled or not; then the streams are let go."""
+        self.tell()
         await self._export.aclose(SPANS_TIMEOUT)
         # The lines after the spans: the exporter may still have something to say.
         with trio.CancelScope(shield=True):  # bounded by the timeout of `close`

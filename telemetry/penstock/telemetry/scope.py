@@ -46,12 +46,14 @@ def attempt_fields(span: Span | None, attempt: Attempt) -> dict[str, object]:
 class Scope:
     """The job or request that runs here."""
 
-    __slots__ = ("_fields", "_span", "context")
+    __slots__ = ("_fields", "_span", "context", "told_later")
 
     def __init__(self, span: Span | None, fields: dict[str, object] | None = None) -> None:
         self._span = span
         self.context: Context | None = None
         """OpenTelemetry's context in which `span` is the current one, where it is known."""
+        self.told_later = False
+        """Whether what can wait is shown by somebody else (`ledger.py`)."""
         self._fields: dict[str, object] | None = None
         if fields is not None:
             self._fields = {**span_fields(span), **fields}
@@ -72,6 +74,9 @@ class Scope:
     def exemplar(self) -> str | None:
         """The trace id, where that trace is sampled: an exemplar must lead to a trace that exists."""
         return self._span.trace_id if self._span is not None and self._span.sampled else None
+
+    def show_wait(self) -> None:
+        """Show that the job has been waited for, where that was left for later."""
 
     def _make_fields(self) -> dict[str, object]:
         return span_fields(self._span)

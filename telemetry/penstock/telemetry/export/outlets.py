@@ -1,5 +1,6 @@
 """The two ways in which finished spans wait for the exporting thread: encoded, or as the SDK knows them."""
 
+from collections import deque
 from collections.abc import Sequence
 
 from opentelemetry.sdk.resources import Resource
@@ -14,25 +15,29 @@ from penstock.telemetry.traces.provider import SCOPE
 from penstock.telemetry.traces.readable import to_readable
 from penstock.telemetry.traces.span import Span
 
+AT_ONCE = 64
+"""Spans encoded in one go: about 0.3 ms."""
 _READABLE_SIZE = 1024  # bytes; about what one of five attributes takes
 
 
 class OtlpOutlet:
-    """Our spans are encoded where they end: what waits is small, and the thread seldom needs the GIL."""
+    """Our spans are encoded by those who make them, sixty-four at a time.
+
+    What waits is small then, and the thread seldom needs the interpreter's lock. At a time, because code that
+    runs in between other code is slow: on the hot path it costs a third of what it costs one by one.
+    """
 
     def __init__(self, settings: OtlpSettings, resource: Resource, limits: Limits) -> None:
-        self.thread: ExportThread[bytes | ReadableSpan] = ExportThread(
-            OtlpSender(settings, Envelope(resource, SCOPE)), limits
-        )
+        sender = OtlpSender(settings, Envelope(resource, SCOPE))
+        self.thread: ExportThread[bytes | ReadableSpan] = ExportThread(sender, limits, fill=self._encode)
+        self._at_once = min(AT_ONCE, limits.batch)
+        self._ended: deque[Span] = deque()  # safe between threads: each of its operations is one step
 
     def put(self, span: Span) -> None:
         """Take a finished span of ours."""
-        try:
-            encoded = span.encode()
-        except Exception:  # what a handler has put on it, a time that is none: not worth its job
-            self.thread.drop("unencodable")
-            return
-        self.thread.put(span.ended, len(encoded), encoded)
+        self._ended.append(span)
+        if len(self._ended) >= self._at_once:
+            self._encode()
 
     def put_readable(self, span: ReadableSpan) -> None:
         """Take one of the SDK's, to be encoded by the thread."""
@@ -40,7 +45,28 @@ class OtlpOutlet:
 
     def flush(self, timeout: float) -> bool:
         """Block until all that was put before has left."""
+        self._encode()
         return self.thread.flush(timeout)
+
+    def _encode(self) -> None:
+        """Encode what has ended; called by the thread too, for what is left over."""
+        ended, encoded, first = self._ended, list[tuple[int, bytes | ReadableSpan]](), 0
+        unencodable = 0
+        for _ in range(2 * AT_ONCE):
+            try:
+                span = ended.popleft()
+            except IndexError:
+                break
+            try:
+                data = span.encode()
+            except Exception:  # what a handler has put on it, a time that is none: not worth its job
+                unencodable += 1
+                continue
+            encoded.append((len(data), data))
+            first = first or span.ended
+        if unencodable:
+            self.thread.drop("unencodable", unencodable)
+        self.thread.put_all(first, encoded)
 
 
 class ReadableOutlet:

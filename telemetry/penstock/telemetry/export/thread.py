@@ -8,7 +8,7 @@ its bound.
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import uniform
 from typing import Generic, Protocol, TypeVar
@@ -90,8 +90,17 @@ class _Batch(Generic[T]):
 class ExportThread(Generic[T]):
     """A bounded buffer and the thread behind it; `put` from any thread."""
 
-    def __init__(self, sender: Sender[T], limits: Limits, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        sender: Sender[T],
+        limits: Limits,
+        patience: Patience | None = None,
+        *,
+        fill: Callable[[], object] = bool,
+    ) -> None:
+        """`fill` is called before the thread looks for what waits: what is held back is put now."""
         self.limits = limits
+        self._fill = fill
         self.taken = 0
         """Spans that the other side accepted."""
         self._patience = patience or Patience()
@@ -131,24 +140,27 @@ class ExportThread(Generic[T]):
 
     def put(self, ended: int, size: int, item: T) -> None:
         """Take one; `ended` in nanoseconds since the epoch, `size` in bytes."""
+        self.put_all(ended, [(size, item)])
+
+    def put_all(self, ended: int, items: Sequence[tuple[int, T]]) -> None:
+        """Take some, each with its size; the first of them `ended` then."""
         limits = self.limits
         with self._lock:
-            if self._closed or self._spans >= limits.spans or self._bytes + size > limits.bytes:
-                self._dropped["closed" if self._closed else "queue_full"] += 1
-                return
-            self._spans += 1
-            self._bytes += size
-            batch = self._open
-            items = batch.items
-            if not items:
-                batch.since = ended
-            items.append(item)
-            batch.size += size
-            if len(items) < limits.batch and batch.size < limits.batch_bytes:
-                return
-            self._full.append(batch)
-            self._open = _Batch()
-        self._wake.set()
+            for size, item in items:
+                if self._closed or self._spans >= limits.spans or self._bytes + size > limits.bytes:
+                    self._dropped["closed" if self._closed else "queue_full"] += 1
+                    continue
+                self._spans += 1
+                self._bytes += size
+                batch = self._open
+                if not batch.items:
+                    batch.since = ended
+                batch.items.append(item)
+                batch.size += size
+                if len(batch.items) >= limits.batch or batch.size >= limits.batch_bytes:
+                    self._full.append(batch)
+                    self._open = _Batch()
+                    self._wake.set()
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count spans as lost."""
@@ -165,6 +177,7 @@ class ExportThread(Generic[T]):
 
     def close(self, timeout: float) -> bool:
         """Hand over what waits within `timeout` seconds and end; True if nothing was lost by it. Blocks."""
+        self._fill()
         with self._lock:
             self._deadline = time.monotonic() + timeout
             self._closed = True
@@ -177,6 +190,8 @@ class ExportThread(Generic[T]):
         while not self._closing.is_set():
             full = self._wake.wait(self.limits.delay)
             self._wake.clear()
+            if not full:
+                self._fill()
             self._hand_over(everything=not full)
         self._hand_over(everything=True)
         with self._idle:

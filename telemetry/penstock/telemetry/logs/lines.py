@@ -4,10 +4,11 @@ One function in the place of structlog's chain of processors, because there is a
 a third of what the chain took. What it adds, and in which order, is told in `docs/logs.md`.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -35,8 +36,22 @@ class Named(Protocol):
     name: str
 
 
-Render = Callable[[Named, str, dict[str, Any]], bytes]
-"""A structlog processor that is the whole chain: logger, level and what the line says give its bytes."""
+class Around(NamedTuple):
+    """Where and when a line was said that is written later."""
+
+    fields: Mapping[str, object]
+    bound: Mapping[str, object] | None
+    when: int  # nanoseconds since the epoch
+
+
+class Render(Protocol):
+    """A structlog processor that is the whole chain: logger, level and what the line says give its bytes."""
+
+    def __call__(
+        self, logger: Named, level: str, fields: dict[str, Any], around: Around | None = None, /
+    ) -> bytes:
+        """Render a line; `around` says what surrounded it and when, if that is not here and now."""
+        ...
 
 
 def json_lines(redaction: Redaction, rename: Rename | None) -> Render:
@@ -45,8 +60,8 @@ def json_lines(redaction: Redaction, rename: Rename | None) -> Render:
     def written(line: dict[str, Any]) -> bytes:
         return encode(line if rename is None else rename(line))
 
-    def render(logger: Named, level: str, fields: dict[str, Any]) -> bytes:
-        line = _gathered(logger, level, fields, redaction)
+    def render(logger: Named, level: str, fields: dict[str, Any], around: Around | None = None, /) -> bytes:
+        line = _gathered(logger, level, fields, redaction, around)
         try:
             data = encode(line) if rename is None else encode(rename(line))
         except Exception:
@@ -63,8 +78,8 @@ def console_lines(redaction: Redaction, *, colors: bool) -> Render:
     """Lines for people: the time of day, short ids, what the line says itself before where it says it."""
     paint = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=36)
 
-    def render(logger: Named, level: str, fields: dict[str, Any]) -> bytes:
-        line = _gathered(logger, level, fields, redaction)
+    def render(logger: Named, level: str, fields: dict[str, Any], around: Around | None = None, /) -> bytes:
+        line = _gathered(logger, level, fields, redaction, around)
         try:
             text = paint(None, level, _for_people(line, fields))
         except Exception:
@@ -74,27 +89,35 @@ def console_lines(redaction: Redaction, *, colors: bool) -> Render:
     return render
 
 
-def _gathered(logger: Named, level: str, fields: dict[str, Any], redaction: Redaction) -> dict[str, Any]:
+def _gathered(
+    logger: Named, level: str, fields: dict[str, Any], redaction: Redaction, around: Around | None
+) -> dict[str, Any]:
     """What the line says wins over what is bound around it, and that over the job's or request's fields."""
-    said = fields if _bound is not None and not _bound else {**_bound_fields(), **fields}
+    if around is None:
+        around = Around(current_fields(), bound_fields(), time.time_ns())
+    said = fields if around.bound is None else {**around.bound, **fields}
     if "exc_info" in said:
         explain(said, redaction)
-    around = current_fields()
     line: dict[str, Any] = {
         "timestamp": None,
         "level": None,
         "event": None,
         "logger": None,
-        **around,
+        **around.fields,
         **said,
     }
-    line["timestamp"] = datetime.now(UTC)
+    line["timestamp"] = datetime.fromtimestamp(around.when / 1e9, UTC)
     line["level"] = level
     line["logger"] = logger.name
-    if "args" in around and "args" not in said:
+    if "args" in around.fields and "args" not in said:
         line["args"] = arguments(line["args"], redaction)
     # The values around are plain: what remains to be looked at is what the line says.
     return line if redaction.spotless(line, said) else redaction.named(line)
+
+
+def bound_fields() -> Mapping[str, Any] | None:
+    """What authors have bound to the lines of this context; None where nobody has."""
+    return None if _bound is not None and not _bound else _bound_fields()
 
 
 def _bound_fields() -> Mapping[str, Any]:

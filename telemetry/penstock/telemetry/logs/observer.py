@@ -10,6 +10,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from penstock.engine.attempt import Attempt
 from penstock.engine.events import (
     Event,
     JobEnqueued,
@@ -17,7 +18,6 @@ from penstock.engine.events import (
     JobParked,
     JobsPromoted,
     JobsReleased,
-    JobStarted,
     LeaseLost,
     LoopCrashed,
     ObserverFailed,
@@ -42,18 +42,20 @@ from penstock.engine.outcome import (
     outcome_name,
 )
 from penstock.telemetry.facts import RequestServed
-
-Write = Callable[..., Any]
+from penstock.telemetry.ledger import JobsToTell
+from penstock.telemetry.logs.lines import Around
+from penstock.telemetry.logs.setup import Tell
 
 
 class LogObserver:
     """Writes the line for each fact."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: FilteringBoundLogger, tell: Tell) -> None:
         self._log = log
+        self._tell = tell
         self._parked: set[str] = set()  # names of jobs that were warned of
         told: dict[type[Any], Callable[[Any], None]] = {
-            JobFinished: self._job_finished,
+            JobsToTell: self._about_jobs,
             JobParked: self._job_parked,
             RequestServed: self._request_served,
             SettlementRefused: self._settlement_refused,
@@ -72,21 +74,17 @@ class LogObserver:
             logging.DEBUG
         ):  # they come with every job, so that even to ask later would cost
             told[JobEnqueued] = self._job_enqueued
-            told[JobStarted] = self._job_started
             told[Settled] = self._settled
             told[JobsPromoted] = self._jobs_promoted
         self._told = told
-        self._endings: dict[type[Outcome | None], tuple[Write, str]] = {
-            Retry: (log.warning, "job failed, another attempt follows"),
-            Dead: (log.warning, "job failed and is a dead letter"),
-            Cancelled: (log.info, "job cancelled while it ran"),
-            Expired: (log.warning, "job expired before it could start"),
-            Released: (log.info, "job given back unfinished"),
-            Lost: (log.warning, "job interrupted with its worker, it will run again"),
-            type(None): (log.error, "job ended without an outcome"),
+        self._starts = log.is_enabled_for(logging.DEBUG)
+        self._ends = {
+            kind: (level, words)
+            for kind, (level, words) in _ENDINGS.items()
+            if log.is_enabled_for(logging.getLevelNamesMapping()[level.upper()])
         }
 
-    def __call__(self, event: Event | RequestServed) -> None:
+    def __call__(self, event: Event | RequestServed | JobsToTell) -> None:
         tell = self._told.get(type(event))
         if tell is not None:
             tell(event)
@@ -101,19 +99,17 @@ class LogObserver:
             **_given(tenant_id=event.tenant),
         )
 
-    def _job_started(self, event: JobStarted) -> None:
-        self._log.debug("job started", waited=_seconds(event.attempt.waited))
-
-    def _job_finished(self, event: JobFinished) -> None:
-        attempt = event.attempt
-        outcome = attempt.outcome
-        seconds, waited = _seconds(event.seconds), _seconds(attempt.waited)
-        if type(outcome) is Succeeded:  # nearly all of them
-            self._log.info("job finished", outcome="succeeded", seconds=seconds, waited=waited)
-            return
-        write, words = self._endings[type(outcome)]
-        name = None if outcome is None else outcome_name(outcome)
-        write(words, outcome=name, seconds=seconds, waited=waited, **_why(outcome))
+    def _about_jobs(self, batch: JobsToTell) -> None:
+        for event, scope, bound, when in batch.entries:
+            attempt = event.attempt
+            if isinstance(event, JobFinished):
+                ending = self._ends.get(type(attempt.outcome))
+                if ending is not None:
+                    said = _how(attempt, event.seconds)
+                    self._tell(*ending, said, Around(scope.fields, bound, when))
+            elif self._starts:
+                said = {"waited": _seconds(attempt.waited)}
+                self._tell("debug", "job started", said, Around(scope.fields, bound, when))
 
     def _job_parked(self, event: JobParked) -> None:
         """A warning the first time for each name; the job comes again every few seconds."""
@@ -205,6 +201,26 @@ class LogObserver:
 
     def _observer_failed(self, event: ObserverFailed) -> None:
         self._log.warning("observer raised and was dropped", observer=event.observer, exc_info=event.error)
+
+
+_ENDINGS: dict[type[Outcome | None], tuple[str, str]] = {
+    Succeeded: ("info", "job finished"),
+    Retry: ("warning", "job failed, another attempt follows"),
+    Dead: ("warning", "job failed and is a dead letter"),
+    Cancelled: ("info", "job cancelled while it ran"),
+    Expired: ("warning", "job expired before it could start"),
+    Released: ("info", "job given back unfinished"),
+    Lost: ("warning", "job interrupted with its worker, it will run again"),
+    type(None): ("error", "job ended without an outcome"),
+}
+
+
+def _how(attempt: Attempt, seconds: float) -> dict[str, Any]:
+    """What the line of an ending says."""
+    outcome = attempt.outcome
+    name = None if outcome is None else outcome_name(outcome)
+    how = {"outcome": name, "seconds": _seconds(seconds), "waited": _seconds(attempt.waited)}
+    return how if type(outcome) is Succeeded else {**how, **_why(outcome)}
 
 
 def _why(outcome: Outcome | None) -> dict[str, object]:

@@ -7,7 +7,8 @@ job or request around the line), readable in colour on a terminal. Authors write
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -15,7 +16,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from penstock.engine.errors import ConfigurationError
 from penstock.telemetry.logs.bridge import Bridge
-from penstock.telemetry.logs.lines import Render, console_lines, json_lines
+from penstock.telemetry.logs.lines import Around, Render, console_lines, json_lines
 from penstock.telemetry.logs.redaction import Redaction
 from penstock.telemetry.logs.schema import LogSchema, rename_for
 from penstock.telemetry.logs.writer import LogWriter
@@ -31,6 +32,10 @@ class LineLogger:
         self.msg = writer.write
         self.debug = self.info = self.warning = self.error = self.critical = self.notset = self.msg
         self.log = self.warn = self.fatal = self.exception = self.failure = self.msg
+
+
+Tell = Callable[[str, str, dict[str, Any], Around], None]
+"""Level, words, what the line says, and what surrounded it."""
 
 
 class _Quick:
@@ -59,6 +64,7 @@ class Logs:
     def __init__(self, writer: LogWriter, level: int, render: Render, redaction: Redaction) -> None:
         self.writer = writer
         self.redaction = redaction
+        self._render = render
         self._chain: list[Any] = [render]  # a list of one, which structlog's own `capture_logs` replaces
         filtering = structlog.make_filtering_bound_logger(level)
         self._wrapper = type(filtering.__name__, (_Quick, filtering), {})
@@ -76,6 +82,21 @@ class Logs:
         line = LineLogger(self.writer, name)
         log = structlog.wrap_logger(line, processors=self._chain, wrapper_class=self._wrapper)
         return cast(FilteringBoundLogger, log.bind())
+
+    def teller(self, name: str) -> Tell:
+        """A function that writes lines which were said elsewhere and before, under the name of a logger."""
+        line, chain = LineLogger(self.writer, name), self._chain
+
+        def tell(level: str, event: str, said: dict[str, Any], around: Around) -> None:
+            if chain[0] is render:
+                said["event"] = event
+                self.writer.write(render(line, level, said, around))
+            else:  # structlog's `capture_logs` listens
+                with suppress(structlog.DropEvent):
+                    chain[0](line, level, {**around.fields, **said, "event": event})
+
+        render = self._render
+        return tell
 
     def close(self, timeout: float) -> bool:
         """Take the bridge down and write what is queued, for at most `timeout` seconds. Blocks."""

@@ -11,7 +11,6 @@ from penstock.engine.attempt import Attempt
 from penstock.engine.events import (
     Event,
     JobEnqueued,
-    JobFinished,
     JobsReleased,
     JobStarted,
     LeaseLost,
@@ -25,6 +24,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.outcome import Outcome, outcome_name
 from penstock.telemetry.facts import RequestServed
+from penstock.telemetry.ledger import JobsToTell
 from penstock.telemetry.metrics.children import Counter
 from penstock.telemetry.metrics.families import JobMetrics, Metrics
 from penstock.telemetry.metrics.series import CounterChild
@@ -80,8 +80,7 @@ class MetricsObserver:
         self._concurrency: dict[str, int] = {}  # of the workers of this process, by id
         self._series: dict[tuple[str, ...], JobSeries] = {}
         self._methods: dict[type, Callable[[Any], None]] = {
-            JobStarted: self._job_started,
-            JobFinished: self._job_finished,
+            JobsToTell: self._about_jobs,
             JobEnqueued: self._job_enqueued,
             RequestServed: self._request_served,
             WorkerStarted: self._worker_started,
@@ -95,27 +94,30 @@ class MetricsObserver:
             StoreDown: self._store_down,
         }
 
-    def __call__(self, event: Event | RequestServed) -> None:
+    def __call__(self, event: Event | RequestServed | JobsToTell) -> None:
         method = self._methods.get(type(event))
         if method is not None:  # else of no interest to metrics
             method(event)
 
-    def _job_started(self, event: JobStarted) -> None:
-        attempt = event.attempt
+    def _about_jobs(self, batch: JobsToTell) -> None:
+        for event, scope, _, _ in batch.entries:
+            if isinstance(event, JobStarted):
+                self._job_started(event.attempt, scope.exemplar)
+            else:
+                self._job_finished(event.attempt, event.seconds, scope.exemplar)
+
+    def _job_started(self, attempt: Attempt, exemplar: str | None) -> None:
         series = self._series_of(attempt, self._started)
         series.started.inc()
-        waited = attempt.waited
-        if waited < 0.0:  # clocks of two machines may disagree by a little
-            waited = 0.0
-        series.wait.observe(waited, current_scope().exemplar)
+        # Clocks of two machines may disagree by a little.
+        series.wait.observe(max(attempt.waited, 0.0), exemplar)
         self._busy.value += 1
         self._free.value -= 1
 
-    def _job_finished(self, event: JobFinished) -> None:
-        attempt = event.attempt
+    def _job_finished(self, attempt: Attempt, seconds: float, exemplar: str | None) -> None:
         series = self._series_of(attempt, self._finished)
         series.finished(attempt.outcome).inc()
-        series.run.observe(event.seconds, current_scope().exemplar)
+        series.run.observe(seconds, exemplar)
         self._busy.value -= 1
         self._free.value += 1
 

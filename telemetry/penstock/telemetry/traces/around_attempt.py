@@ -40,7 +40,17 @@ _UNSAMPLED = Context({_SPAN_KEY: UNSAMPLED})
 class AroundAttempt(Scope):
     """Entered in the handler's own task; `attempt.outcome`, set when it is left, decides the status."""
 
-    __slots__ = ("_attached", "_attempt", "_entered", "_own", "_root", "_started", "_tracing")
+    __slots__ = (
+        "_attached",
+        "_attempt",
+        "_entered",
+        "_left",
+        "_own",
+        "_root",
+        "_started",
+        "_tracing",
+        "_waits",
+    )
 
     def __init__(self, tracing: "Tracing", attempt: Attempt) -> None:
         self._tracing = tracing
@@ -48,6 +58,7 @@ class AroundAttempt(Scope):
         self._fields = None
         self._span = None
         self._root: Span | None = None
+        self._left = self._waits = self.told_later = False
 
     def __enter__(self) -> Self:
         attempt, tracing = self._attempt, self._tracing
@@ -63,6 +74,7 @@ class AroundAttempt(Scope):
             span = self._span = attempt.trace = self._make_span(own)
             if span.flags & SAMPLED:
                 self._begin(span)
+                self._waits = True
             self.context = Context({_SPAN_KEY: span})
         self._attached = attach(self.context)
         self._entered: Token[Scope] = enter(self)
@@ -73,12 +85,15 @@ class AroundAttempt(Scope):
     ) -> None:
         leave(self._entered)
         detach(self._attached)
+        self._left = True
         attempt, span = self._attempt, self._span
         if span is None or not span.flags & SAMPLED:
             why = self._tracing.rule.keeps(attempt, self._started)
             span = None if why is None else self._keep(why)
         attempt.trace = span
         if span is not None:
+            if not self.told_later:
+                self.show_wait()
             conclude(span, attempt.outcome)
             span.end()
             if self._root is not None:
@@ -101,7 +116,7 @@ class AroundAttempt(Scope):
         """The trace id, where the trace is sampled or, at the end, turns out to be kept."""
         span = self._span
         if span is None or not span.flags & SAMPLED:
-            why = self._tracing.rule.keeps(self._attempt, self._started)
+            why = None if self._left else self._tracing.rule.keeps(self._attempt, self._started)
             span = None if why is None else self._keep(why)
         return None if span is None else span.trace_id
 
@@ -122,39 +137,52 @@ class AroundAttempt(Scope):
         span.inherit(True, trace_state)
         return span
 
+    def show_wait(self) -> None:
+        """Make the `wait` span, once."""
+        if self._waits:
+            self._waits = False
+            self._wait(self.span).end(self._started)
+
     def _keep(self, why: str) -> Span:
         """Have an attempt recorded that was not sampled."""
         span = self.span
         span.keep()
-        span.note(names.PENSTOCK_KEPT, why)
-        self._begin(span, why)
+        self._begin(span)
+        wait = self._wait(span)
+        for kept in (span, wait, self._root):
+            if kept is not None:
+                kept.note(names.PENSTOCK_KEPT, why)
+        wait.end(self._started)
         return span
 
-    def _begin(self, span: Span, kept: str | None = None) -> None:
-        """Make what stands beside the `process` span and above it."""
-        attempt, tracing = self._attempt, self._tracing
-        # Laid out backwards from this machine's clock by a duration that the engine took on one clock,
-        # so that it meets the `process` span whatever the store's clock says.
-        due = span.started - int(attempt.waited * 1e9)
+    def _begin(self, span: Span) -> None:
+        """What is to be done before anybody may refer to the `process` span."""
+        span.message_id = self._attempt.id
         if span.parent_id is None:
-            self._root = self._make_root(span, due)
-            if kept is not None:
-                self._root.note(names.PENSTOCK_KEPT, kept)
-        span.message_id = attempt.id
-        wait = Span(
-            tracing.provider, tracing.sorts.wait(attempt), span.trace_id, span.parent_id, span.flags, due
-        )
+            self._root = self._make_root(span)
+
+    def _wait(self, span: Span) -> Span:
+        """The sibling of the `process` span that ends where that begins."""
+        attempt, tracing = self._attempt, self._tracing
+        sort = tracing.sorts.wait(attempt)
+        wait = Span(tracing.provider, sort, span.trace_id, span.parent_id, span.flags, self._due)
         wait.message_id = attempt.id
         if span.remote:
             wait.inherit(True, span.trace_state)
-        if kept is not None:
-            wait.note(names.PENSTOCK_KEPT, kept)
-        wait.end(span.started)
+        return wait
 
-    def _make_root(self, span: Span, due: int) -> Span:
+    @property
+    def _due(self) -> int:
+        """When the job became due, laid out backwards from this machine's clock by a duration that the engine
+        took on one clock: so that `wait` meets `process` whatever the store's clock says."""
+        return self._started - int(self._attempt.waited * 1e9)
+
+    def _make_root(self, span: Span) -> Span:
         """The root of an attempt that is a trace of its own, with links to what it came from."""
         attempt, tracing = self._attempt, self._tracing
-        root = Span(tracing.provider, tracing.sorts.attempt(attempt), span.trace_id, None, span.flags, due)
+        root = Span(
+            tracing.provider, tracing.sorts.attempt(attempt), span.trace_id, None, span.flags, self._due
+        )
         root.message_id = attempt.id
         span.parent_id = root.span_id
         submitted = parse_headers(attempt.headers)

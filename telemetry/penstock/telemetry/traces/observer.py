@@ -10,7 +10,8 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
-from penstock.engine.events import Event, JobsPromoted, Settled, WorkersReaped
+from penstock.engine.events import Event, JobsPromoted, JobStarted, Settled, WorkersReaped
+from penstock.telemetry.ledger import JobsToTell
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.otlp import SpanLink
 from penstock.telemetry.traces.span import SAMPLED, Span, new_trace_id
@@ -23,15 +24,21 @@ class TraceObserver:
     def __init__(self, tracing: Tracing) -> None:
         self._tracing = tracing
         self._makers: dict[type[Any], Callable[[Any], None]] = {
+            JobsToTell: self._about_jobs,
             Settled: self._settled,
             JobsPromoted: self._promoted,
             WorkersReaped: self._reaped,
         }
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | JobsToTell) -> None:
         make = self._makers.get(type(event))
         if make is not None:
             make(event)
+
+    def _about_jobs(self, batch: JobsToTell) -> None:
+        for event, scope, _, _ in batch.entries:
+            if isinstance(event, JobStarted):
+                scope.show_wait()
 
     def _settled(self, event: Settled) -> None:
         """One span a flush, if an attempt in it is sampled; with a link to each of those."""
