@@ -8,6 +8,8 @@ from typing import NamedTuple
 from benchmarks.stock_telemetry import StockTelemetry
 from penstock.engine import Observers, Seams
 from penstock.telemetry import Telemetry, TelemetrySettings
+from penstock.telemetry.ledger import Ledger
+from penstock.telemetry.logs.lines import bound_fields
 from penstock.telemetry.traces.span import new_span_id, new_trace_id
 
 OFF = "off"
@@ -40,7 +42,7 @@ def watch(variant: str, endpoint: str) -> Watch:
     flush = telemetry.tracing.provider.force_flush
     if variant == ALL:
         return Watch(telemetry.seams(), flush, telemetry.aclose)
-    observers = Observers(*telemetry.tracing_observers())
+    observers = Observers(Ledger(*telemetry.tracing_observers(), bound=bound_fields))
     return Watch(Seams(observers, around_attempt=telemetry.around_attempt), flush, telemetry.aclose)
 
 

@@ -7,11 +7,12 @@ sent through memory channels do not carry context.
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Self
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, get_current_span
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import get_current_span
 
 from penstock.engine.attempt import Attempt
 from penstock.telemetry.traces.span import Span
@@ -46,8 +47,6 @@ def attempt_fields(span: Span | None, attempt: Attempt) -> dict[str, object]:
 class Scope:
     """The job or request that runs here."""
 
-    __slots__ = ("_fields", "_span", "context", "told_later")
-
     def __init__(self, span: Span | None, fields: dict[str, object] | None = None) -> None:
         self._span = span
         self.context: Context | None = None
@@ -64,6 +63,11 @@ class Scope:
         return self._span
 
     @property
+    def current(self) -> ApiSpan | None:
+        """What OpenTelemetry knows as the current span while nothing inside has one of its own."""
+        return self._span
+
+    @property
     def fields(self) -> Mapping[str, object]:
         """Stand on every log line, unless the line says otherwise itself."""
         if self._fields is None:
@@ -76,7 +80,10 @@ class Scope:
         return self._span.trace_id if self._span is not None and self._span.sampled else None
 
     def show_wait(self) -> None:
-        """Show that the job has been waited for, where that was left for later."""
+        """Show that a job has been waited for, where that was left for later."""
+
+    def show_end(self) -> None:
+        """Show how an attempt ended, where that was left for later."""
 
     def _make_fields(self) -> dict[str, object]:
         return span_fields(self._span)
@@ -84,8 +91,6 @@ class Scope:
 
 class UntracedAttempt(Scope):
     """The scope of one attempt where tracing is disabled."""
-
-    __slots__ = ("_attempt", "_entered")
 
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(None)
@@ -106,18 +111,9 @@ _OUTSIDE = Scope(None, {})
 _current: ContextVar[Scope] = ContextVar("penstock.telemetry.scope", default=_OUTSIDE)
 
 current_scope = _current.get
-
-
-class _Unsampled(NonRecordingSpan):
-    """The current span of all attempts that are not sampled: asked, it has the ids of the one that runs
-    here."""
-
-    def get_span_context(self) -> SpanContext:
-        span = current_scope().span
-        return INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
-
-
-UNSAMPLED = _Unsampled(INVALID_SPAN_CONTEXT)
+enter = _current.set
+"""Make a scope the current one, until the token is given to `leave`."""
+leave = _current.reset
 
 
 def current_fields() -> Mapping[str, object]:
@@ -127,7 +123,7 @@ def current_fields() -> Mapping[str, object]:
     if around is scope.context:
         return scope.fields
     innermost = get_current_span(around)
-    if innermost is UNSAMPLED or innermost is scope.span:
+    if innermost is scope.current:
         return scope.fields
     context = innermost.get_span_context()
     if not context.is_valid:
@@ -140,21 +136,11 @@ def current_fields() -> Mapping[str, object]:
     return {**scope.fields, **ids}
 
 
-def enter(scope: Scope) -> Token[Scope]:
-    """Make `scope` the current one, until the token is given to `leave`."""
-    return _current.set(scope)
-
-
-def leave(token: Token[Scope]) -> None:
-    """Make the scope before it current again."""
-    _current.reset(token)
-
-
 @contextmanager
 def entered(scope: Scope) -> Generator[None]:
     """Make `scope` the current one; always undone, whatever ends the block."""
-    token = _current.set(scope)
+    token = enter(scope)
     try:
         yield
     finally:
-        _current.reset(token)
+        leave(token)

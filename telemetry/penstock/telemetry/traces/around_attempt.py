@@ -1,9 +1,10 @@
 """The scope of one attempt: its `wait` and `process` spans, and what its log lines and exemplars are given.
 
-On the hot path: a sampled attempt costs two spans of `span.py`, one that is not sampled one object and two
-context variables. What was not sampled and turns out to have failed, been retried or taken long gets its
-spans at the end (`penstock.kept`); its children and the request's spans were not recorded and cannot be got
-back.
+On the hot path next to nothing is done while the handler is about to run: what is in the record says whether
+the attempt is sampled, and the `process` span is made when somebody asks for it, at the latest when the
+attempt is told (`ledger.py`), a batch at a time. What was not sampled and turns out to have failed, been
+retried or taken long gets its spans then (`penstock.kept`); its children and the request's spans were not
+recorded and cannot be got back.
 """
 
 import time
@@ -12,17 +13,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import (
-    INVALID_SPAN,
-    set_span_in_context,
-)
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.job import trace_id_of
-from penstock.telemetry.scope import UNSAMPLED, Scope, attempt_fields, enter, leave
+from penstock.telemetry.scope import Scope, attempt_fields, enter, leave
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.carriers import TRACEPARENT, parse_headers, parse_traceparent
 from penstock.telemetry.traces.conclusion import conclude
+from penstock.telemetry.traces.late_span import LateSpan
 from penstock.telemetry.traces.span import SAMPLED, Span, new_trace_id
 
 if TYPE_CHECKING:
@@ -31,34 +30,28 @@ if TYPE_CHECKING:
 [_SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
 """Where the current span stands in a context: the function that knows it copies the context first."""
 
-
-_UNSAMPLED_FLAGS = frozenset("02468ace")
-"""Last digits of flags whose lowest bit is not set."""
-_UNSAMPLED = Context({_SPAN_KEY: UNSAMPLED})
+_SAMPLED_FLAGS, _UNSAMPLED_FLAGS = frozenset("13579bdf"), frozenset("02468ace")
+"""Last digits of flags whose lowest bit is set, and is not."""
 
 
-class AroundAttempt(Scope):
-    """Entered in the handler's own task; `attempt.outcome`, set when it is left, decides the status."""
+class AroundAttempt(Scope, LateSpan):
+    """Entered in the handler's own task; `attempt.outcome`, set when it is left, decides the status.
 
-    __slots__ = (
-        "_attached",
-        "_attempt",
-        "_entered",
-        "_left",
-        "_own",
-        "_root",
-        "_started",
-        "_tracing",
-        "_waits",
-    )
+    It is the current span inside, and as such the `process` span.
+    """
+
+    # What most attempts never change costs them nothing.
+    _fields: dict[str, object] | None = None
+    _span: Span | None = None
+    _root: Span | None = None
+    _ended = 0
+    _waits = True
+    """Whether the `wait` span is not made yet."""
+    told_later = False
 
     def __init__(self, tracing: "Tracing", attempt: Attempt) -> None:
         self._tracing = tracing
         self._attempt = attempt
-        self._fields = None
-        self._span = None
-        self._root: Span | None = None
-        self._left = self._waits = self.told_later = False
 
     def __enter__(self) -> Self:
         attempt, tracing = self._attempt, self._tracing
@@ -67,15 +60,11 @@ class AroundAttempt(Scope):
         # The fifty-fifth character and last is all that has to be looked at in most cases. Whether the others
         # are as they should be is seen when somebody needs them.
         flag = attempt.headers.get(TRACEPARENT, "")[54:]
-        if flag in _UNSAMPLED_FLAGS and not own and tracing.sampling.follows:
-            attempt.trace = self  # undone at the end: an attempt is not seen by the garbage collector
-            self.context = _UNSAMPLED
-        else:
-            span = self._span = attempt.trace = self._make_span(own)
-            if span.flags & SAMPLED:
-                self._begin(span)
-                self._waits = True
-            self.context = Context({_SPAN_KEY: span})
+        self._sampled = flag in _SAMPLED_FLAGS
+        if own or not tracing.sampling.follows or not (self._sampled or flag in _UNSAMPLED_FLAGS):
+            self._span = self._make_span()
+        attempt.trace = self  # undone at the end: an attempt is not seen by the garbage collector
+        self.context = Context({_SPAN_KEY: self})
         self._attached = attach(self.context)
         self._entered: Token[Scope] = enter(self)
         return self
@@ -85,81 +74,88 @@ class AroundAttempt(Scope):
     ) -> None:
         leave(self._entered)
         detach(self._attached)
-        self._left = True
-        attempt, span = self._attempt, self._span
-        if span is None or not span.flags & SAMPLED:
-            why = self._tracing.rule.keeps(attempt, self._started)
-            span = None if why is None else self._keep(why)
-        attempt.trace = span
-        if span is not None:
-            if not self.told_later:
-                self.show_wait()
-            conclude(span, attempt.outcome)
-            span.end()
-            if self._root is not None:
-                self._root.end(span.ended)
+        self._ended = time.time_ns()
+        self._attempt.trace = self.context = None  # no circle is left for the garbage collector
+        if not self.told_later:
+            self.show_end()
+
+    @property
+    def current(self) -> Self:
+        """This."""
+        return self
 
     @property
     def span(self) -> Span:
-        """The `process` span; of an attempt that is not sampled it is made when somebody asks."""
+        """The `process` span, made when somebody asks."""
         if self._span is None:
-            self._span = self._make_span(self._own)
+            self._span = self._make_span()
         return self._span
-
-    @property
-    def traceparent(self) -> str:
-        """The span in W3C form."""
-        return self.span.traceparent
 
     @property
     def exemplar(self) -> str | None:
         """The trace id, where the trace is sampled or, at the end, turns out to be kept."""
-        span = self._span
-        if span is None or not span.flags & SAMPLED:
-            why = None if self._left else self._tracing.rule.keeps(self._attempt, self._started)
-            span = None if why is None else self._keep(why)
-        return None if span is None else span.trace_id
+        if not self._sampled:
+            nanoseconds = (self._ended or time.time_ns()) - self._started
+            why = self._tracing.rule.keeps(self._attempt, nanoseconds)
+            if why is None:
+                return None
+            self._keep(why)
+        return self.span.trace_id
 
-    def _make_span(self, own: bool) -> Span:
+    def show_wait(self) -> None:
+        """Make the `wait` span, once."""
+        if self._waits and self._sampled:
+            self._waits = False
+            self._wait(self.span).end(self._started)
+
+    def show_end(self) -> None:
+        """Make what is not made yet, and end it; of an attempt that has not ended, at its end."""
+        if not self._ended:
+            self.told_later = False
+            return
+        if not self._sampled:
+            why = self._tracing.rule.keeps(self._attempt, self._ended - self._started)
+            if why is None:
+                return
+            self._keep(why)
+        self.show_wait()
+        span = self._attempt.trace = self.span
+        conclude(span, self._attempt.outcome)
+        span.end(self._ended)
+        if self._root is not None:
+            self._root.end(self._ended)
+
+    def _keep(self, why: str) -> None:
+        """Have an attempt recorded that was not sampled."""
+        span = self.span
+        span.keep()
+        self._sampled, self._waits = True, False
+        wait = self._wait(span)
+        for kept in (span, wait, self._root):
+            if kept is not None:
+                kept.flags |= SAMPLED
+                kept.note(names.PENSTOCK_KEPT, why)
+        wait.end(self._started)
+
+    def _make_span(self) -> Span:
         """The `process` span, in a trace of its own or in that of the submission."""
         tracing, attempt = self._tracing, self._attempt
         sort = tracing.sorts.process(attempt)
         remote = parse_headers(attempt.headers)
-        if remote is None or own:
+        if remote is None or self._own:
             trace_id = new_trace_id()
-            return Span(
-                tracing.provider, sort, trace_id, None, tracing.sampling.root(trace_id, sort), self._started
-            )
-        trace_id, parent_id, flags, trace_state = remote
-        if not tracing.sampling.follows:
-            flags = tracing.sampling.child(trace_id, parent_id, flags, True, sort)
-        span = Span(tracing.provider, sort, trace_id, parent_id, flags, self._started)
-        span.inherit(True, trace_state)
-        return span
-
-    def show_wait(self) -> None:
-        """Make the `wait` span, once."""
-        if self._waits:
-            self._waits = False
-            self._wait(self.span).end(self._started)
-
-    def _keep(self, why: str) -> Span:
-        """Have an attempt recorded that was not sampled."""
-        span = self.span
-        span.keep()
-        self._begin(span)
-        wait = self._wait(span)
-        for kept in (span, wait, self._root):
-            if kept is not None:
-                kept.note(names.PENSTOCK_KEPT, why)
-        wait.end(self._started)
-        return span
-
-    def _begin(self, span: Span) -> None:
-        """What is to be done before anybody may refer to the `process` span."""
-        span.message_id = self._attempt.id
-        if span.parent_id is None:
+            flags = tracing.sampling.root(trace_id, sort)
+            span = Span(tracing.provider, sort, trace_id, None, flags, self._started)
             self._root = self._make_root(span)
+        else:
+            trace_id, parent_id, flags, trace_state = remote
+            if not tracing.sampling.follows:
+                flags = tracing.sampling.child(trace_id, parent_id, flags, True, sort)
+            span = Span(tracing.provider, sort, trace_id, parent_id, flags, self._started)
+            span.inherit(True, trace_state)
+        span.message_id = attempt.id
+        self._sampled = bool(flags & SAMPLED)
+        return span
 
     def _wait(self, span: Span) -> Span:
         """The sibling of the `process` span that ends where that begins."""
@@ -180,9 +176,8 @@ class AroundAttempt(Scope):
     def _make_root(self, span: Span) -> Span:
         """The root of an attempt that is a trace of its own, with links to what it came from."""
         attempt, tracing = self._attempt, self._tracing
-        root = Span(
-            tracing.provider, tracing.sorts.attempt(attempt), span.trace_id, None, span.flags, self._due
-        )
+        sort = tracing.sorts.attempt(attempt)
+        root = Span(tracing.provider, sort, span.trace_id, None, span.flags, self._due)
         root.message_id = attempt.id
         span.parent_id = root.span_id
         submitted = parse_headers(attempt.headers)

@@ -39,6 +39,8 @@ class TraceObserver:
         for event, scope, _, _ in batch.entries:
             if isinstance(event, JobStarted):
                 scope.show_wait()
+            else:
+                scope.show_end()
 
     def _settled(self, event: Settled) -> None:
         """One span a flush, if an attempt in it is sampled; with a link to each of those."""

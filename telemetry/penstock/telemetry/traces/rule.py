@@ -5,7 +5,6 @@ processed alone. One trace is what people want of a request and the job it asked
 or the ten thousand jobs of one batch, in one trace are what no trace store and no reader can use.
 """
 
-import time
 from typing import Literal, get_args
 
 import msgspec
@@ -45,10 +44,10 @@ class TraceRule(msgspec.Struct, frozen=True, kw_only=True):
             return self.mode == "link"
         return attempt.number > 1 or attempt.now - attempt.submitted > self.soon or LINK in attempt.headers
 
-    def keeps(self, attempt: Attempt, started: int) -> str | None:
-        """Why an attempt that is not sampled is kept all the same; None where it is not, or has not ended.
+    def keeps(self, attempt: Attempt, nanoseconds: int) -> str | None:
+        """Why an attempt that ran so long and is not sampled is kept all the same.
 
-        It `started` so many nanoseconds after the epoch.
+        None where it is not, or has not ended.
         """
         kind = type(attempt.outcome)
         if kind is Retry:
@@ -59,4 +58,4 @@ class TraceRule(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if attempt.number > 1:
             return "retry"
-        return "slow" if time.time_ns() - started >= self.slow * 1e9 else None
+        return "slow" if nanoseconds >= self.slow * 1e9 else None

@@ -19,6 +19,7 @@ from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.around_attempt import AroundAttempt
 from penstock.telemetry.traces.carriers import TRACEPARENT, TRACESTATE, Remote
 from penstock.telemetry.traces.conclusion import canonical_name, fail
+from penstock.telemetry.traces.late_span import LateSpan
 from penstock.telemetry.traces.provider import SCOPE, Provider
 from penstock.telemetry.traces.rule import TraceRule
 from penstock.telemetry.traces.sampling import Sampling
@@ -78,6 +79,8 @@ class Tracing:
 
     def _current(self) -> Remote | Span | None:
         span = get_current_span()
+        if isinstance(span, LateSpan):
+            return span.span
         if isinstance(span, Span):
             return span
         context = span.get_span_context()
