@@ -20,10 +20,11 @@ demo: $(VENV)/.installed ## Server, API and worker as processes: index the stand
 	$(BIN)/python examples/codeindex.py
 
 test: $(VENV)/.installed ## Every test but a few slow ones; no service has to be started by hand
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not alone"
 
-slow: $(VENV)/.installed ## The tests that take long by their nature: a server that is away for half a minute
+slow: $(VENV)/.installed ## What takes long: outages of half a minute, a real Prometheus, collectors that are away
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -q -m alone
 
 check: $(VENV)/.installed ## ruff, mypy, pyright and the import contracts
 	$(BIN)/ruff format --check .
