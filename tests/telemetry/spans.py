@@ -8,7 +8,8 @@ from opentelemetry.trace import SpanKind
 
 from penstock.telemetry.traces.provider import SCOPE
 from penstock.telemetry.traces.readable import to_readable
-from penstock.telemetry.traces.span import SAMPLED, Sort, Span, new_span_id, new_trace_id
+from penstock.telemetry.traces.sort import Sort
+from penstock.telemetry.traces.span import SAMPLED, Span, new_span_id, new_trace_id
 
 RESOURCE = Resource({"service.name": "demo", "service.version": "1"}, "https://example.org/schema")
 SORT = Sort("process media", SpanKind.CONSUMER, {"messaging.system": "penstock", "attempt": 1})

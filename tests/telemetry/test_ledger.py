@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
+import trio
+from trio.testing import MockClock
 
 from penstock.engine import events as e
 from penstock.engine.outcome import Dead, Succeeded
@@ -145,3 +147,15 @@ def test_a_job_whose_worker_tells_nobody_has_its_wait_too(rig: Rig) -> None:
         this.outcome = DONE
 
     assert [span.name for span in rig.finished.get_finished_spans()] == ["wait media", "process media"]
+
+
+async def test_a_job_that_runs_long_is_told_of_soon(rig: Rig, autojump_clock: MockClock) -> None:
+    """Though nothing else happens: whoever reads the log at level debug sees that it has started."""
+    [observe] = rig.telemetry.observers()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.telemetry.watch)
+        observe(e.JobStarted(attempt()))
+        await trio.sleep(0.75)  # the clock's
+        started = rig.telemetry.metrics.registry.get("penstock_jobs_started_total")
+        assert started.get(LABELS) == 1
+        nursery.cancel_scope.cancel()

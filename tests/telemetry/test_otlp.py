@@ -17,7 +17,8 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags, T
 from penstock.telemetry.traces.attributes import MESSAGING_MESSAGE_ID
 from penstock.telemetry.traces.otlp import Envelope, SpanLink, varint
 from penstock.telemetry.traces.provider import SCOPE
-from penstock.telemetry.traces.span import RANDOM, SAMPLED, Sort, Span, new_span_id, new_trace_id
+from penstock.telemetry.traces.sort import Sort
+from penstock.telemetry.traces.span import RANDOM, SAMPLED, Span, new_span_id, new_trace_id
 from telemetry.spans import RESOURCE, SORT, Kept, make_span, readable
 
 W3C_FLAGS = 0xFF

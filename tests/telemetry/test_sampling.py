@@ -23,7 +23,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, T
 from penstock.engine.errors import ConfigurationError
 from penstock.telemetry.traces import sampling
 from penstock.telemetry.traces.sampling import Sampling, read_sampler
-from penstock.telemetry.traces.span import RANDOM, SAMPLED, Sort
+from penstock.telemetry.traces.sort import Sort
+from penstock.telemetry.traces.span import RANDOM, SAMPLED
 
 SORT = Sort("process media", SpanKind.CONSUMER, {"messaging.system": "penstock"})
 IDS = [f"{0xABC:016x}{number << 58:016x}" for number in range(1, 64, 7)]  # evenly through a ratio's range

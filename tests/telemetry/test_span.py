@@ -14,7 +14,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from penstock.telemetry.traces.attributes import MESSAGING_MESSAGE_ID
 from penstock.telemetry.traces.otlp import SpanLink
-from penstock.telemetry.traces.span import SAMPLED, Sort, Span, new_span_id, new_trace_id
+from penstock.telemetry.traces.sort import Sort
+from penstock.telemetry.traces.span import SAMPLED, Span, new_span_id, new_trace_id
 from telemetry.spans import SORT, Kept, make_span, readable
 
 ELSEWHERE = SpanContext(7, 8, True, TraceFlags(1), TraceState([("a", "b")]))

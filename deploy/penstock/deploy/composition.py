@@ -28,7 +28,6 @@ from penstock.http import create_app
 from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
 from penstock.telemetry.metrics.endpoint import MetricsEndpoint
-from penstock.telemetry.metrics.loop_lag import watch
 from penstock.telemetry.metrics.module_metrics import bind_module_metrics
 
 Ready = Callable[[], bool]
@@ -124,7 +123,7 @@ class Parts:
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
-        await watch(self.telemetry.metrics.own.loop_lag.labels())
+        await self.telemetry.watch()
 
     async def aclose(self) -> None:
         """Close the connection and write out what telemetry holds; bounded."""

@@ -23,8 +23,9 @@ from penstock.telemetry.scope import Scope, entered
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.carriers import parse_headers
 from penstock.telemetry.traces.conclusion import fail
+from penstock.telemetry.traces.sort import Sort
 from penstock.telemetry.traces.sorts import Cache
-from penstock.telemetry.traces.span import Sort, Span
+from penstock.telemetry.traces.span import Span
 from penstock.telemetry.traces.tracing import Tracing, current
 
 ASGIScope = MutableMapping[str, Any]

@@ -25,6 +25,7 @@ from penstock.telemetry.logs.schema import LogSchema
 from penstock.telemetry.logs.setup import LogFormat, Logs, configure_logs
 from penstock.telemetry.metrics.endpoint import FactSource, MetricsEndpoint
 from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.loop_lag import watch
 from penstock.telemetry.metrics.observer import MetricsObserver
 from penstock.telemetry.scope import UntracedAttempt
 from penstock.telemetry.traces.around_attempt import AroundAttempt
@@ -133,6 +134,10 @@ class Telemetry:
     def middleware(self, app: ASGIApp) -> TelemetryMiddleware:
         """Wrap an ASGI application: spans, metrics and access lines for its requests."""
         return TelemetryMiddleware(app, self.tracing, self._served)
+
+    async def watch(self) -> None:
+        """Measure how late the event loop is, and tell what has waited for half a second; until cancelled."""
+        await watch(self.metrics.own.loop_lag.labels(), each=self.tell)
 
     def tell(self) -> None:
         """Write and count what waits to be told a batch at a time; done by itself in time (`ledger.py`)."""

@@ -1,9 +1,10 @@
 """What happens with every job waits here for a moment, to be told a batch at a time.
 
 Code that runs in between other code is slow: told one by one, the same facts cost twice as much. A batch is
-told when it is full, when its jobs are settled, when anything else happens, and before each scrape. So a line
-comes a few milliseconds late, with the time at which it happened; and what a killed process has not told are
-attempts that it has not settled either: they will be made again.
+told when it is full, when its jobs are settled, when anything else happens, before each scrape, and twice a
+second where `Telemetry.watch` runs. So a line comes a few milliseconds late, with the time at which it
+happened; and what a killed process has not told are attempts that it has not settled either: they will be
+made again.
 """
 
 import time

@@ -1,5 +1,7 @@
 """How late the event loop does what is due: the first thing that a handler which blocks it shows in."""
 
+from collections.abc import Callable
+
 import trio
 
 from penstock.telemetry.metrics.series import HistogramChild
@@ -9,8 +11,10 @@ INTERVAL = 0.5
 met by one look in ten."""
 
 
-async def watch(lag: HistogramChild, *, interval: float = INTERVAL) -> None:
-    """Sleep, and count into `lag` by how many seconds the waking came late; until cancelled.
+async def watch(
+    lag: HistogramChild, *, interval: float = INTERVAL, each: Callable[[], object] = bool
+) -> None:
+    """Sleep, count into `lag` by how many seconds the waking came late, call `each`; until cancelled.
 
     Both times are Trio's clock. Late includes one turn of all that was ready to run.
     """
@@ -18,3 +22,4 @@ async def watch(lag: HistogramChild, *, interval: float = INTERVAL) -> None:
         due = trio.current_time() + interval
         await trio.sleep_until(due)
         lag.observe(max(trio.current_time() - due, 0.0))
+        each()

@@ -23,7 +23,8 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from penstock.engine.errors import ConfigurationError
-from penstock.telemetry.traces.span import RANDOM, SAMPLED, Sort
+from penstock.telemetry.traces.sort import Sort
+from penstock.telemetry.traces.span import RANDOM, SAMPLED
 
 _BY_NAME: Mapping[str, Sampler] = {
     "always_on": ALWAYS_ON,

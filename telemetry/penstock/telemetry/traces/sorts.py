@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from penstock.engine.attempt import Attempt
 from penstock.engine.request import Request
 from penstock.telemetry.traces import attributes as names
-from penstock.telemetry.traces.span import Sort
+from penstock.telemetry.traces.sort import Sort
 
 SYSTEM = "penstock"
 _MOST = 4_096

@@ -18,7 +18,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, SpanLimits
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Span as ApiSpan
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 from opentelemetry.util.types import Attributes, AttributeValue
 
 from penstock.telemetry.traces.attributes import MESSAGING_MESSAGE_ID as _ID
@@ -34,6 +34,7 @@ from penstock.telemetry.traces.otlp import (
     encode_status,
     encode_trace_state,
 )
+from penstock.telemetry.traces.sort import Sort
 
 SAMPLED = 0x01
 RANDOM = 0x02
@@ -54,26 +55,6 @@ def new_trace_id() -> str:
 def new_span_id() -> str:
     """Sixteen hex digits."""
     return (_chance(64) or 1).to_bytes(8, "big").hex()
-
-
-class Sort:
-    """What many spans have in common: name, kind, some attributes; encoded once."""
-
-    __slots__ = ("_having", "attributes", "encoded", "kind", "name")
-
-    def __init__(self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue]) -> None:
-        self.name = name
-        self.kind = kind
-        self.attributes = attributes
-        self.encoded = encode_head(name, kind.value, attributes)
-        self._having: dict[tuple[str, str], Sort] = {}
-
-    def having(self, key: str, value: str) -> "Sort":
-        """The same sort with one more attribute, of few values."""
-        sort = self._having.get((key, value))
-        if sort is None:
-            sort = self._having[key, value] = Sort(self.name, self.kind, {**self.attributes, key: value})
-        return sort
 
 
 class Finish(Protocol):

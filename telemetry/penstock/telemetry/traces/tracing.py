@@ -23,8 +23,9 @@ from penstock.telemetry.traces.late_span import LateSpan
 from penstock.telemetry.traces.provider import SCOPE, Provider
 from penstock.telemetry.traces.rule import TraceRule
 from penstock.telemetry.traces.sampling import Sampling
+from penstock.telemetry.traces.sort import Sort
 from penstock.telemetry.traces.sorts import Sorts
-from penstock.telemetry.traces.span import Sort, Span, new_trace_id
+from penstock.telemetry.traces.span import Span, new_trace_id
 
 
 class Tracing:
