@@ -8,6 +8,7 @@ them, Sentinels included. Sentinels are greeted without a login unless `sentinel
 `sentinel_password=` are among the options.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -17,6 +18,7 @@ from penstock.engine.transport.address import Address, read_fields, redacted
 
 _SENTINEL = "redis+sentinel://[user:password@]host[:26379][,host…]/master_name[/db]"
 _CLUSTER = "redis+cluster://[user:password@]host[:6379][,host…]"
+_NETLOC = re.compile(r"([a-z+]+)://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,16 @@ class _Several:
         self._url = url
         self._expected = expected
         self._port = port
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            raise self.wrong("It is malformed.") from None
-        self._scheme = parts.scheme.partition("+")[0]
-        self._login, self._at, self._hosts = parts.netloc.rpartition("@")
+        # Several hosts are no host: newer Pythons refuse them as soon as one is an IPv6 address in brackets.
+        # They are taken out, and each is judged by itself, in a URL of its own.
+        whole = _NETLOC.fullmatch(url)
+        if whole is None:
+            raise self.wrong("It is malformed.")
+        scheme: str = whole[1]
+        netloc: str = whole[2]
+        parts = urlsplit(f"{scheme}://{whole[3]}")
+        self._scheme = scheme.lower().partition("+")[0]
+        self._login, self._at, self._hosts = netloc.rpartition("@")
         self.path = parts.path.strip("/")
         if "@" in self.path:  # a password with a slash in it
             raise self.wrong("It is malformed.")
