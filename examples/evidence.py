@@ -21,26 +21,27 @@ class Span:
 
 
 def trace_of(job: Job, servers: list[Server]) -> list[Span]:
-    """The job's spans, parents first.
+    """The job's spans, parents first: the path from the request to its submission, and its attempt.
 
-    A batch is one trace with all its jobs in it; this is the path from the request to this job.
+    Jobs of a batch are traces of their own, with a link to the submission; their records name its span.
     """
     spans = {
         span["span_id"]: span | {"process": server.name}
         for server in servers
         for span in map(json.loads, server.spans.read_text().splitlines())
-        if span["trace_id"] == job.trace_id
     }
-    own = [span for span in spans.values() if span["attributes"].get("messaging.message.id") == job.id]
     above: list[dict[str, Any]] = []
-    parent = spans.get(own[0]["parent_id"]) if own else None
+    parent = spans.get(job.headers["traceparent"].split("-")[2])
     while parent is not None:
         above.insert(0, parent)
         parent = spans.get(parent["parent_id"])
-    own.sort(key=lambda span: span["start"])
+    own = [span for span in spans.values() if span["attributes"].get("messaging.message.id") == job.id]
+    own.sort(key=lambda span: (not span["name"].startswith("attempt "), span["start"]))
+    below = {span["span_id"] for span in own if span["name"].startswith("attempt ")}
+    depths = [len(above) + (span["parent_id"] in below) for span in own]
     return [
         Span(span["name"], span["process"], depth, span["start"], span["end"])
-        for depth, span in [*enumerate(above), *((len(above), span) for span in own)]
+        for depth, span in [*enumerate(above), *zip(depths, own, strict=True)]
     ]
 
 
@@ -53,6 +54,7 @@ def lines_of(job: Job, servers: list[Server]) -> list[tuple[str, dict[str, Any]]
         (server.name, line)
         for server in servers
         for line in server.log_lines()
-        if line.get("trace_id") == job.trace_id and line.get("job_id", job.id) == job.id
+        if job.trace_id in (line.get("trace_id"), line.get("submitted_trace_id"))
+        and line.get("job_id", job.id) == job.id
     ]
     return sorted(found, key=lambda pair: pair[1]["timestamp"])

@@ -114,7 +114,7 @@ def dead_letters(rows: Sequence[tuple[str, str]]) -> None:
 # --- one job ------------------------------------------------------------------------------
 
 
-_COLOURS = {"POST": "blue", "enqueue": "magenta", "wait": "yellow", "process": "green"}
+_COLOURS = {"POST": "blue", "enqueue": "magenta", "attempt": "cyan", "wait": "yellow", "process": "green"}
 
 
 def waterfall(spans: Sequence[Span]) -> None:

@@ -94,11 +94,13 @@ def summary(found: dict[str, Any]) -> str:
 def test_jobs_cost_no_more_than_with_a_collector_that_answers(
     drained: dict[str, Any], collector: str
 ) -> None:
-    """CPU of the whole process against that of the same round: at most a tenth more, in the median."""
-    cost = drained["cost"]
-    ratios = [one / other for one, other in zip(cost[collector], cost["healthy"], strict=True)]
+    """CPU of the whole process in the best of its rounds, which are taken in turn: at most a tenth more.
 
-    assert median(ratios) <= 1.10, summary(drained)
+    The best, because whatever else the machine does only adds to it; what a collector costs is in all.
+    """
+    cost = drained["cost"]
+
+    assert min(cost[collector]) <= 1.10 * min(cost["healthy"]), summary(drained)
 
 
 @pytest.mark.alone
