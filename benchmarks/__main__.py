@@ -24,8 +24,10 @@ def hotpath_command(jobs: int, rounds: int) -> None:
 
 
 @main.command("telemetry")
-@click.option("--jobs", default=20_000, show_default=True, help="No-op jobs in one run.")
-@click.option("--rounds", default=3, show_default=True, help="Runs of each variant, taken in turn.")
+@click.option("--jobs", default=2_000, show_default=True, help="No-op jobs in one turn.")
+@click.option(
+    "--rounds", default=20, show_default=True, help="Turns of each variant, taken one after another."
+)
 def telemetry_command(jobs: int, rounds: int) -> None:
     """CPU per job and jobs drained per second: off, unsampled, traced, all of it, and with stock parts."""
     trio.run(telemetry.run, jobs, rounds)

@@ -1,8 +1,8 @@
-"""One run of one variant, in a process of its own: submit jobs one by one, drain them with one worker,
-export all.
+"""Turns of one variant, in a process of its own: submit jobs one by one, drain them with one worker, export
+all.
 
-Prints one JSON object. Everything is on that a user would have on: leases, fencing, timeouts, retries,
-events; the server syncs every write to disk.
+Makes a turn for each line that it reads, and prints a JSON object for it. Everything is on that a user would
+have on: leases, fencing, timeouts, retries, events; the server syncs every write to disk.
 """
 
 import sys
@@ -16,15 +16,14 @@ from benchmarks.drain import Countdown, bench, noop
 from benchmarks.telemetry_variants import requested_by_somebody, watch
 from penstock.engine import Client, Registry, Seams, Worker
 from penstock.engine.redis_store import RedisStore
+from penstock.engine.store import Store
 from penstock.engine.transport import Address, Redis
 
 AT_ONCE = 64  # submissions under way
-WARM_UP = 2_000
-"""Jobs drained before those that are measured: first uses of things are not."""
 
 
 class Cost(msgspec.Struct):
-    """What one run showed."""
+    """What one turn showed."""
 
     drained: float  # jobs a second, first claim to last acknowledged settlement
     exported: float  # the same until telemetry has handed everything over
@@ -32,21 +31,22 @@ class Cost(msgspec.Struct):
 
 
 async def main(url: str, jobs: int, variant: str, endpoint: str) -> None:
-    """Run once."""
+    """Make turns until nobody asks for another."""
     async with Redis(Address.parse(url)) as redis:
         store = RedisStore(redis)
         seams, flush, close = watch(variant, endpoint)
         client = Client(store, requested_by_somebody(variant))
-        for count in (WARM_UP, jobs):
-            await _submit(client, count)
-            cost = await _drain(Worker(store, Registry([bench]), seams=seams), seams, count, flush)
+        while await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+            await _submit(client, jobs)
+            cost = await _drain(store, seams(), jobs, flush)
+            print(msgspec.json.encode(cost).decode(), flush=True)
         await close()
-    print(msgspec.json.encode(cost).decode())
 
 
-async def _drain(worker: Worker, seams: Seams, jobs: int, flush: Callable[[], object]) -> Cost:
+async def _drain(store: Store, seams: Seams, jobs: int, flush: Callable[[], object]) -> Cost:
     countdown = Countdown(jobs)
     seams.observers.add(countdown)
+    worker = Worker(store, Registry([bench]), seams=seams)
     async with trio.open_nursery() as nursery:
         cpu, began = time.process_time(), time.perf_counter()
         nursery.start_soon(worker.run)

@@ -23,7 +23,8 @@ VARIANTS = (OFF, UNSAMPLED, TRACED, ALL, STOCK)
 class Watch(NamedTuple):
     """How one worker is watched, and how that ends."""
 
-    seams: Seams
+    seams: Callable[[], Seams]
+    """New ones for each worker."""
     flush: Callable[[], object]
     """Blocks until all spans are exported."""
     close: Callable[[], Awaitable[object]]
@@ -32,18 +33,24 @@ class Watch(NamedTuple):
 def watch(variant: str, endpoint: str) -> Watch:
     """Set up a variant whose spans go to `endpoint` and whose lines go to standard error."""
     if variant == OFF:
-        return Watch(Seams(Observers()), bool, _nothing)
+        return Watch(Seams, bool, _nothing)
     if variant == STOCK:
         stock = StockTelemetry(endpoint)
-        return Watch(stock.seams(), stock.provider.force_flush, stock.aclose)
+        return Watch(stock.seams, stock.provider.force_flush, stock.aclose)
     telemetry = Telemetry.start(
         TelemetrySettings(log_format="json", log_level="info", otlp_endpoint=endpoint)
     )
     flush = telemetry.tracing.provider.force_flush
     if variant == ALL:
-        return Watch(telemetry.seams(), flush, telemetry.aclose)
-    observers = Observers(Ledger(*telemetry.tracing_observers(), bound=bound_fields))
-    return Watch(Seams(observers, around_attempt=telemetry.around_attempt), flush, telemetry.aclose)
+        return Watch(telemetry.seams, flush, telemetry.aclose)
+    tracing = telemetry.tracing_observers()
+    # Of what is not sampled there is nothing to tell.
+    observers = tracing if variant == UNSAMPLED else [Ledger(*tracing, bound=bound_fields)]
+
+    def seams() -> Seams:
+        return Seams(Observers(*observers), around_attempt=telemetry.around_attempt)
+
+    return Watch(seams, flush, telemetry.aclose)
 
 
 def requested_by_somebody(variant: str) -> Seams:

@@ -332,3 +332,24 @@ async def test_a_job_that_ends_while_a_claim_is_under_way_does_not_make_the_work
             await rig.client.submit(work)
             await rig.ears.wait_for(JobFinished, count=done + jobs + 1)
             assert at[-1] - submitted < 0.2
+
+
+async def test_what_a_handler_sets_in_its_context_is_that_jobs_alone(autojump_clock: MockClock) -> None:
+    """The next job of the same consumer finds the context as the first one did."""
+    module, seen = Module("m"), list[str]()
+    bound: ContextVar[str] = ContextVar("bound", default="nothing")
+
+    @module.job
+    async def work(ctx: JobContext, waits: bool) -> None:
+        seen.append(bound.get())
+        bound.set(ctx.id)
+        if waits:
+            await trio.sleep(0.1)
+
+    async with working(module) as rig:
+        await rig.start_worker(concurrency=1)
+        for waits in (True, False, True, False):
+            await rig.client.submit(work, waits=waits)
+        await rig.ears.wait_for(JobFinished, count=4)
+
+    assert seen == ["nothing"] * 4

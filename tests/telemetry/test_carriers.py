@@ -60,7 +60,7 @@ def test_a_later_version_may_say_more() -> None:
     read = parse_headers({"traceparent": f" cc-{TRACE}-{SPAN}-01-what-the-future-brings "})
 
     assert read is not None
-    assert read[:3] == (TRACE, SPAN, 1)
+    assert (read.trace_id, read.span_id, read.flags) == (TRACE, SPAN, 1)
 
 
 @unhurried

@@ -50,13 +50,13 @@ def test_a_batch_is_told_when_it_is_full() -> None:
     """Not before, and what is over waits for the next."""
     teller = Teller()
     ledger = Ledger(teller, bound=nothing_bound)
-    run(ledger, AT_ONCE // 2 - 1)
+    run(ledger, AT_ONCE - 1)
     assert teller.told == []
     run(ledger, 2)
 
     assert teller.batches == [AT_ONCE]
     ledger.tell()
-    assert teller.batches == [AT_ONCE, 2]
+    assert teller.batches == [AT_ONCE, 1]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_whatever_else_happens_is_told_after_it(event: e.Event) -> None:
     run(ledger)
     ledger(event)
 
-    assert teller.batches == [2]
+    assert teller.batches == [1]
     assert teller.told[-1] is event
 
 
@@ -91,7 +91,7 @@ def test_one_that_raises_takes_no_other_with_it() -> None:
         run(ledger)
         ledger.tell()
 
-    assert whole.batches == [2, 2]
+    assert whole.batches == [1, 1]
     assert [event.observer for event in whole.told if isinstance(event, e.ObserverFailed)] == ["Teller"]
     assert broken.told == []
 

@@ -1,4 +1,10 @@
-"""A consumer: takes jobs from the buffer, runs them, hands their outcomes to the settler."""
+"""A consumer: takes jobs from the buffer, runs them, hands their outcomes to the settler.
+
+One task runs many jobs, and what a handler sets in its context (a `ContextVar`, `bind_contextvars`, a span
+made current) is that job's alone: the task gets a fresh copy of the context it began with.
+"""
+
+from contextvars import copy_context
 
 import trio
 
@@ -11,7 +17,7 @@ BREATH = 16
 
 async def consume(shift: Shift, runner: Runner) -> None:
     """Run jobs until the buffer is closed and empty."""
-    buffer, ran = shift.buffer, 0
+    buffer, ran, clean = shift.buffer, 0, copy_context()
     while True:
         try:
             held = buffer.take_nowait()  # no checkpoint while there is work
@@ -32,5 +38,9 @@ async def consume(shift: Shift, runner: Runner) -> None:
         finally:
             shift.ended()
         ran += 1
-        if ran % BREATH == 0 or shift.wants_attention:
+        soiled = copy_context() != clean
+        if soiled:
+            # Trio runs each step of a task in its `context`: from the next step, the checkpoint, on.
+            trio.lowlevel.current_task().context = clean.copy()
+        if soiled or ran % BREATH == 0 or shift.wants_attention:
             await trio.lowlevel.checkpoint()

@@ -50,7 +50,7 @@ class TelemetryMiddleware:
         self._app = app
         self._tracing = tracing
         self._emit = emit
-        self._sorts = Cache()
+        self._sorts = Cache[Sort]()
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -125,14 +125,14 @@ class _Exchange:
             return self._status
         return CLIENT_GONE if self.abandoned else 500
 
-    def sort(self, sorts: Cache, route: str | None) -> Sort:
+    def sort(self, sorts: Cache[Sort], route: str | None) -> Sort:
         """The sort of its span, once for each method and route."""
         scope = self.scope
         scheme, version = scope.get("scheme", "http"), scope.get("http_version", "1.1")
         key = (self.method, route, scheme, version)
         return sorts.get_or_make(key, _sort, self.method, route, scheme, version)
 
-    def describe(self, span: Span, sorts: Cache) -> None:
+    def describe(self, span: Span, sorts: Cache[Sort]) -> None:
         """Put on the span what is known after the application ran."""
         route = self.scope.get("penstock.route")
         if route is not None:

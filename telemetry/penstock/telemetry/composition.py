@@ -9,7 +9,6 @@ import msgspec
 import trio
 from opentelemetry import trace
 
-from penstock.engine.attempt import Attempt
 from penstock.engine.events import Observer, Observers
 from penstock.engine.request import Request
 from penstock.engine.seams import Seams
@@ -27,8 +26,6 @@ from penstock.telemetry.metrics.endpoint import FactSource, MetricsEndpoint
 from penstock.telemetry.metrics.families import Metrics
 from penstock.telemetry.metrics.loop_lag import watch
 from penstock.telemetry.metrics.observer import MetricsObserver
-from penstock.telemetry.scope import UntracedAttempt
-from penstock.telemetry.traces.around_attempt import AroundAttempt
 from penstock.telemetry.traces.observer import TraceObserver
 from penstock.telemetry.traces.rule import TraceMode, TraceRule
 from penstock.telemetry.traces.tracing import Tracing
@@ -70,11 +67,13 @@ class Telemetry:
         self.logs = logs
         self.metrics = metrics
         self.tracing = Tracing(export.provider, rule)
+        self.around_attempt = self.tracing.around_attempt
+        """The engine's seam around attempts: their spans, and the fields of all log lines inside."""
         self._export = export
         self._span = TraceObserver(self.tracing)
         self._count = MetricsObserver(metrics)
         self._tell = LogObserver(logs.logger("penstock"), logs.teller("penstock"))
-        self._ledger = Ledger(self._count, self._tell, *self.tracing_observers(), bound=bound_fields)
+        self._ledger = Ledger(*self.tracing_observers(), self._count, self._tell, bound=bound_fields)
         metrics.before_scrape += [self.tell, self._copy_losses]
 
     @classmethod
@@ -117,10 +116,6 @@ class Telemetry:
     def around_submit(self, requests: Sequence[Request]) -> AbstractContextManager[Mapping[str, str]]:
         """The engine's seam around submissions: the `enqueue` span, and the headers that carry it on."""
         return self.tracing.around_submit(requests)
-
-    def around_attempt(self, attempt: Attempt) -> AroundAttempt | UntracedAttempt:
-        """The engine's seam around attempts: their spans, and the fields of all log lines inside."""
-        return self.tracing.around_attempt(attempt)
 
     def seams(self) -> Seams:
         """Everything a client or worker needs to report; each gets its own."""

@@ -15,19 +15,20 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import get_current_span
 
 from penstock.engine.attempt import Attempt
+from penstock.telemetry.traces.otlp import SpanLink
 from penstock.telemetry.traces.span import Span
 
 _FLAGS = tuple(f"{flags:02x}" for flags in range(256))
 
 
-def span_fields(span: Span | None) -> dict[str, object]:
+def span_fields(span: Span | SpanLink | None) -> dict[str, object]:
     """The ids and flags of a span in hex, unsampled ones too; nothing where tracing is disabled."""
     if span is None:
         return {}
     return {"trace_id": span.trace_id, "span_id": span.span_id, "trace_flags": _FLAGS[span.flags]}
 
 
-def attempt_fields(span: Span | None, attempt: Attempt) -> dict[str, object]:
+def attempt_fields(span: Span | SpanLink | None, attempt: Attempt) -> dict[str, object]:
     """What stands on every line inside an attempt."""
     fields = span_fields(span)
     fields["job_id"] = attempt.id
@@ -78,6 +79,15 @@ class Scope:
     def exemplar(self) -> str | None:
         """The trace id, where that trace is sampled: an exemplar must lead to a trace that exists."""
         return self._span.trace_id if self._span is not None and self._span.sampled else None
+
+    @property
+    def ids(self) -> SpanLink | None:
+        """The ids that stand on the lines of an attempt, where these have no other fields than most."""
+        return None
+
+    def encode_into(self, _encoded: list[bytes], /) -> bool:
+        """Add the spans of an attempt of which there is nothing to say but that it went well; else False."""
+        return False
 
     def show_wait(self) -> None:
         """Show that a job has been waited for, where that was left for later."""

@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from penstock.telemetry.logs.redaction import Redaction
@@ -36,7 +37,7 @@ class Named(Protocol):
     name: str
 
 
-class Around(NamedTuple):
+class Around(msgspec.Struct, gc=False):
     """Where and when a line was said that is written later."""
 
     fields: Mapping[str, object]

@@ -6,15 +6,14 @@ what the fact adds is passed here. Arguments and results of jobs are never logge
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from penstock.engine.attempt import Attempt
 from penstock.engine.events import (
     Event,
     JobEnqueued,
-    JobFinished,
     JobParked,
     JobsPromoted,
     JobsReleased,
@@ -42,17 +41,20 @@ from penstock.engine.outcome import (
     outcome_name,
 )
 from penstock.telemetry.facts import RequestServed
-from penstock.telemetry.ledger import JobsToTell
+from penstock.telemetry.ledger import JobsToTell, Told
 from penstock.telemetry.logs.lines import Around
-from penstock.telemetry.logs.setup import Tell
+from penstock.telemetry.logs.plain_ending import PlainEndings
+from penstock.telemetry.logs.setup import Teller
 
 
 class LogObserver:
     """Writes the line for each fact."""
 
-    def __init__(self, log: FilteringBoundLogger, tell: Tell) -> None:
+    def __init__(self, log: FilteringBoundLogger, teller: Teller) -> None:
         self._log = log
-        self._tell = tell
+        self._teller = teller
+        level, _ = _ENDINGS[Succeeded]
+        self._plain = PlainEndings(partial(teller.render, level), teller.hide)
         self._parked: set[str] = set()  # names of jobs that were warned of
         told: dict[type[Any], Callable[[Any], None]] = {
             JobsToTell: self._about_jobs,
@@ -79,9 +81,9 @@ class LogObserver:
         self._told = told
         self._starts = log.is_enabled_for(logging.DEBUG)
         self._ends = {
-            kind: (level, words)
-            for kind, (level, words) in _ENDINGS.items()
-            if log.is_enabled_for(logging.getLevelNamesMapping()[level.upper()])
+            kind: ending
+            for kind, ending in _ENDINGS.items()
+            if log.is_enabled_for(logging.getLevelNamesMapping()[ending.level.upper()])
         }
 
     def __call__(self, event: Event | RequestServed | JobsToTell) -> None:
@@ -100,16 +102,33 @@ class LogObserver:
         )
 
     def _about_jobs(self, batch: JobsToTell) -> None:
-        for event, scope, bound, when in batch.entries:
-            attempt = event.attempt
-            if isinstance(event, JobFinished):
-                ending = self._ends.get(type(attempt.outcome))
-                if ending is not None:
-                    said = _how(attempt, event.seconds)
-                    self._tell(*ending, said, Around(scope.fields, bound, when))
-            elif self._starts:
-                said = {"waited": _seconds(attempt.waited)}
-                self._tell("debug", "job started", said, Around(scope.fields, bound, when))
+        lines: list[bytes] = []
+        for told in batch.entries:
+            if told.begins and self._starts:
+                said = {"event": "job started", "waited": _seconds(told.attempt.waited)}
+                self._say(lines, "debug", said, Around(told.scope.fields, None, told.started))
+            if told.ended:
+                self._ended(told, lines)
+        self._teller.write(lines)
+
+    def _ended(self, told: Told, lines: list[bytes]) -> None:
+        outcome = type(told.attempt.outcome)
+        ending = self._ends.get(outcome)
+        if ending is None:
+            return
+        plain = outcome is Succeeded and not self._teller.captured
+        line = self._plain.line(told) if plain else None
+        if line is not None:
+            lines.append(line)
+        else:
+            said = _how(told, ending.words)
+            self._say(lines, ending.level, said, Around(told.scope.fields, told.bound, told.ended))
+
+    def _say(self, lines: list[bytes], level: str, said: dict[str, Any], around: Around) -> None:
+        if self._teller.captured:
+            self._teller.capture(level, said, around)
+        else:
+            lines.append(self._teller.render(level, said, around))
 
     def _job_parked(self, event: JobParked) -> None:
         """A warning the first time for each name; the job comes again every few seconds."""
@@ -203,23 +222,28 @@ class LogObserver:
         self._log.warning("observer raised and was dropped", observer=event.observer, exc_info=event.error)
 
 
-_ENDINGS: dict[type[Outcome | None], tuple[str, str]] = {
-    Succeeded: ("info", "job finished"),
-    Retry: ("warning", "job failed, another attempt follows"),
-    Dead: ("warning", "job failed and is a dead letter"),
-    Cancelled: ("info", "job cancelled while it ran"),
-    Expired: ("warning", "job expired before it could start"),
-    Released: ("info", "job given back unfinished"),
-    Lost: ("warning", "job interrupted with its worker, it will run again"),
-    type(None): ("error", "job ended without an outcome"),
+class _Ending(NamedTuple):
+    level: str
+    words: str
+
+
+_ENDINGS: dict[type[Outcome | None], _Ending] = {
+    Succeeded: _Ending("info", "job finished"),
+    Retry: _Ending("warning", "job failed, another attempt follows"),
+    Dead: _Ending("warning", "job failed and is a dead letter"),
+    Cancelled: _Ending("info", "job cancelled while it ran"),
+    Expired: _Ending("warning", "job expired before it could start"),
+    Released: _Ending("info", "job given back unfinished"),
+    Lost: _Ending("warning", "job interrupted with its worker, it will run again"),
+    type(None): _Ending("error", "job ended without an outcome"),
 }
 
 
-def _how(attempt: Attempt, seconds: float) -> dict[str, Any]:
+def _how(told: Told, words: str) -> dict[str, Any]:
     """What the line of an ending says."""
-    outcome = attempt.outcome
+    outcome, waited = told.attempt.outcome, _seconds(told.attempt.waited)
     name = None if outcome is None else outcome_name(outcome)
-    how = {"outcome": name, "seconds": _seconds(seconds), "waited": _seconds(attempt.waited)}
+    how = {"event": words, "outcome": name, "seconds": _seconds(told.seconds), "waited": waited}
     return how if type(outcome) is Succeeded else {**how, **_why(outcome)}
 
 

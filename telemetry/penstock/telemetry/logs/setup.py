@@ -7,7 +7,7 @@ job or request around the line), readable in colour on a terminal. Authors write
 
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal, TextIO, cast
 
@@ -34,8 +34,30 @@ class LineLogger:
         self.log = self.warn = self.fatal = self.exception = self.failure = self.msg
 
 
-Tell = Callable[[str, str, dict[str, Any], Around], None]
-"""Level, words, what the line says, and what surrounded it."""
+class Teller:
+    """Writes lines, under the name of one logger, which were said elsewhere and before."""
+
+    def __init__(self, logs: "Logs", name: str) -> None:
+        self._line = LineLogger(logs.writer, name)
+        self._chain = logs.chain
+        self._render = logs.render
+        self.write = logs.writer.write_all
+        self.hide = logs.redaction.encoded
+        """Takes secrets that are known by value out of a line."""
+
+    @property
+    def captured(self) -> bool:
+        """Whether structlog's `capture_logs` listens: nothing is written then."""
+        return self._chain[0] is not self._render
+
+    def capture(self, level: str, said: dict[str, Any], around: Around) -> None:
+        """Let it hear what a line says."""
+        with suppress(structlog.DropEvent):
+            self._chain[0](self._line, level, {**around.fields, **said})
+
+    def render(self, level: str, said: dict[str, Any], around: Around) -> bytes:
+        """The line, for `write`."""
+        return self._render(self._line, level, said, around)
 
 
 class _Quick:
@@ -64,13 +86,13 @@ class Logs:
     def __init__(self, writer: LogWriter, level: int, render: Render, redaction: Redaction) -> None:
         self.writer = writer
         self.redaction = redaction
-        self._render = render
-        self._chain: list[Any] = [render]  # a list of one, which structlog's own `capture_logs` replaces
+        self.render = render
+        self.chain: list[Any] = [render]  # a list of one, which structlog's own `capture_logs` replaces
         filtering = structlog.make_filtering_bound_logger(level)
         self._wrapper = type(filtering.__name__, (_Quick, filtering), {})
         self._bridge = Bridge(writer, render, level)
         structlog.configure(
-            processors=self._chain,
+            processors=self.chain,
             wrapper_class=self._wrapper,
             logger_factory=lambda *name: LineLogger(writer, *name),
             cache_logger_on_first_use=True,  # a third of the cost of a line
@@ -80,23 +102,12 @@ class Logs:
     def logger(self, name: str) -> FilteringBoundLogger:
         """A logger of this configuration, whatever is configured later."""
         line = LineLogger(self.writer, name)
-        log = structlog.wrap_logger(line, processors=self._chain, wrapper_class=self._wrapper)
+        log = structlog.wrap_logger(line, processors=self.chain, wrapper_class=self._wrapper)
         return cast(FilteringBoundLogger, log.bind())
 
-    def teller(self, name: str) -> Tell:
-        """A function that writes lines which were said elsewhere and before, under the name of a logger."""
-        line, chain = LineLogger(self.writer, name), self._chain
-
-        def tell(level: str, event: str, said: dict[str, Any], around: Around) -> None:
-            if chain[0] is render:
-                said["event"] = event
-                self.writer.write(render(line, level, said, around))
-            else:  # structlog's `capture_logs` listens
-                with suppress(structlog.DropEvent):
-                    chain[0](line, level, {**around.fields, **said, "event": event})
-
-        render = self._render
-        return tell
+    def teller(self, name: str) -> Teller:
+        """What writes lines under the name of a logger that were said before."""
+        return Teller(self, name)
 
     def close(self, timeout: float) -> bool:
         """Take the bridge down and write what is queued, for at most `timeout` seconds. Blocks."""

@@ -7,7 +7,7 @@ it runs seldom: a line that comes alone is written at once, what follows within 
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from penstock.telemetry.logs.sink import open_sink
@@ -49,20 +49,24 @@ class LogWriter:
 
     def write(self, line: bytes) -> None:
         """Hand over one line, without its line feed; it is dropped if there is no room."""
+        self.write_all((line,))
+
+    def write_all(self, fresh: Sequence[bytes]) -> None:
+        """Hand over some lines; those are dropped for which there is no room."""
         lines = self._lines
-        if self._closing:
-            self._drop("closed", 1)
-        elif len(lines) >= self._capacity:
-            self._drop("queue_full", 1)
-        else:
-            lines.append(line)
-            if self._asleep:
-                self._asleep = False
-                self._pending.set()
-            if len(lines) % _AT_ONCE == 0:
-                # A busy loop that lets go of the interpreter's lock for short system calls only starves every
-                # other thread. What has piled up is let go by whoever piles it up: 0.2 µs a line.
-                time.sleep(_NAP)
+        before = len(lines)
+        room = 0 if self._closing else max(0, self._capacity - before)
+        if room < len(fresh):
+            self._drop("closed" if self._closing else "queue_full", len(fresh) - room)
+            fresh = fresh[:room]
+        lines += fresh
+        if self._asleep and fresh:
+            self._asleep = False
+            self._pending.set()
+        if (before + len(fresh)) // _AT_ONCE > before // _AT_ONCE:
+            # A busy loop that lets go of the interpreter's lock for short system calls only starves every
+            # other thread. What has piled up is let go by whoever piles it up: 0.2 µs a line.
+            time.sleep(_NAP)
 
     def close(self, timeout: float) -> bool:
         """Write what is queued, for at most `timeout` seconds; True if all of it left.

@@ -12,7 +12,6 @@ from penstock.engine.events import (
     Event,
     JobEnqueued,
     JobsReleased,
-    JobStarted,
     LeaseLost,
     LoopCrashed,
     ObserverFailed,
@@ -100,26 +99,23 @@ class MetricsObserver:
             method(event)
 
     def _about_jobs(self, batch: JobsToTell) -> None:
-        for event, scope, _, _ in batch.entries:
-            if isinstance(event, JobStarted):
-                self._job_started(event.attempt, scope.exemplar)
-            else:
-                self._job_finished(event.attempt, event.seconds, scope.exemplar)
-
-    def _job_started(self, attempt: Attempt, exemplar: str | None) -> None:
-        series = self._series_of(attempt, self._started)
-        series.started.inc()
-        # Clocks of two machines may disagree by a little.
-        series.wait.observe(max(attempt.waited, 0.0), exemplar)
-        self._busy.value += 1
-        self._free.value -= 1
-
-    def _job_finished(self, attempt: Attempt, seconds: float, exemplar: str | None) -> None:
-        series = self._series_of(attempt, self._finished)
-        series.finished(attempt.outcome).inc()
-        series.run.observe(seconds, exemplar)
-        self._busy.value -= 1
-        self._free.value += 1
+        busy = 0
+        for told in batch.entries:
+            attempt, exemplar, when = told.attempt, told.scope.exemplar, told.started / 1e9
+            series = self._series_of(attempt, self._started if told.begins else self._finished)
+            if told.begins:
+                busy += 1
+                series.started.value += 1
+                # Clocks of two machines may disagree by a little.
+                series.wait.observe(max(attempt.waited, 0.0), exemplar, when)
+            if told.ended:
+                busy -= 1
+                if told.begins and self._tenant_label:  # an overflow is counted by the metric that has it
+                    series = self._series_of(attempt, self._finished)
+                series.finished(attempt.outcome).value += 1
+                series.run.observe(told.seconds, exemplar, when)
+        self._busy.value += busy
+        self._free.value -= busy
 
     def _series_of(self, attempt: Attempt, counted: Counter) -> JobSeries:
         labels: tuple[str, ...] = (attempt.queue, attempt.job, attempt.module)

@@ -63,13 +63,13 @@ class HistogramChild:
         self.sum: float = 0
         self.exemplars: list[Exemplar | None] = [None] * (len(bounds) + 1)
 
-    def observe(self, value: float, trace_id: str | None = None) -> None:
-        """Count `value`; `trace_id` (32 hex digits) names an example of it."""
+    def observe(self, value: float, trace_id: str | None = None, when: float | None = None) -> None:
+        """Count `value`; `trace_id` (32 hex digits) names an example of it, of now unless `when` is given."""
         bucket = bisect_left(self.bounds, value)  # upper bounds are inclusive
         self.counts[bucket] += 1
         self.sum += value
         if trace_id is not None:
-            self.exemplars[bucket] = (trace_id, value, time.time())
+            self.exemplars[bucket] = (trace_id, value, time.time() if when is None else when)
 
     def read(self) -> tuple[list[int], float, list[Exemplar | None]]:
         """Counts of each bucket alone, the sum and the exemplars, all of one moment."""
@@ -133,10 +133,10 @@ class LockedHistogramChild(HistogramChild):
         super().__init__(labels, bounds)
         self._lock = RLock()
 
-    def observe(self, value: float, trace_id: str | None = None) -> None:
-        """Count `value`; `trace_id` (32 hex digits) names an example of it."""
+    def observe(self, value: float, trace_id: str | None = None, when: float | None = None) -> None:
+        """Count `value`; `trace_id` (32 hex digits) names an example of it, of now unless `when` is given."""
         with self._lock:
-            super().observe(value, trace_id)
+            super().observe(value, trace_id, when)
 
     def read(self) -> tuple[list[int], float, list[Exemplar | None]]:
         """Counts of each bucket alone, the sum and the exemplars, all of one moment."""

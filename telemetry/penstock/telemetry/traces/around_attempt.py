@@ -4,31 +4,51 @@ On the hot path next to nothing is done while the handler is about to run: what 
 the attempt is sampled, and the `process` span is made when somebody asks for it, at the latest when the
 attempt is told (`ledger.py`), a batch at a time. What was not sampled and turns out to have failed, been
 retried or taken long gets its spans then (`penstock.kept`); its children and the request's spans were not
-recorded and cannot be got back.
+recorded and cannot be got back. And of an attempt that went well, and that nobody asked for its span, no
+more is made than the bytes of the two: that is what most attempts are.
 """
 
 import time
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry import context
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.job import trace_id_of
+from penstock.engine.outcome import Succeeded
 from penstock.telemetry.scope import Scope, attempt_fields, enter, leave
 from penstock.telemetry.traces import attributes as names
-from penstock.telemetry.traces.carriers import TRACEPARENT, parse_headers, parse_traceparent
+from penstock.telemetry.traces.carriers import (
+    TRACEPARENT,
+    TRACESTATE,
+    Remote,
+    is_traceparent,
+    parse_headers,
+    parse_traceparent,
+)
 from penstock.telemetry.traces.conclusion import conclude
 from penstock.telemetry.traces.late_span import LateSpan
-from penstock.telemetry.traces.span import SAMPLED, Span, new_trace_id
+from penstock.telemetry.traces.otlp import SpanLink, encode_message_id, encode_span
+from penstock.telemetry.traces.span import RANDOM, SAMPLED, Span, new_span_id, new_trace_id
 
 if TYPE_CHECKING:
     from penstock.telemetry.traces.tracing import Tracing
 
 [_SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
 """Where the current span stands in a context: the function that knows it copies the context first."""
+
+# The variable below two layers of OpenTelemetry's functions, which take a job 2 µs. It is no public part of
+# theirs; where there is none the functions are called.
+_variable = getattr(getattr(context, "_RUNTIME_CONTEXT", None), "_current_context", None)
+_attach, _detach = (
+    (_variable.set, _variable.reset)
+    if isinstance(_variable, ContextVar)
+    else (context.attach, context.detach)
+)
 
 _SAMPLED_FLAGS, _UNSAMPLED_FLAGS = frozenset("13579bdf"), frozenset("02468ace")
 """Last digits of flags whose lowest bit is set, and is not."""
@@ -44,6 +64,7 @@ class AroundAttempt(Scope, LateSpan):
     _fields: dict[str, object] | None = None
     _span: Span | None = None
     _root: Span | None = None
+    _reference: SpanLink | None = None
     _ended = 0
     _waits = True
     """Whether the `wait` span is not made yet."""
@@ -62,10 +83,10 @@ class AroundAttempt(Scope, LateSpan):
         flag = attempt.headers.get(TRACEPARENT, "")[54:]
         self._sampled = flag in _SAMPLED_FLAGS
         if own or not tracing.sampling.follows or not (self._sampled or flag in _UNSAMPLED_FLAGS):
-            self._span = self._make_span()
+            self._span = self._make_span(parse_headers(attempt.headers))
         attempt.trace = self  # undone at the end: an attempt is not seen by the garbage collector
         self.context = Context({_SPAN_KEY: self})
-        self._attached = attach(self.context)
+        self._attached = _attach(self.context)
         self._entered: Token[Scope] = enter(self)
         return self
 
@@ -73,7 +94,7 @@ class AroundAttempt(Scope, LateSpan):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave(self._entered)
-        detach(self._attached)
+        _detach(self._attached)
         self._ended = time.time_ns()
         self._attempt.trace = self.context = None  # no circle is left for the garbage collector
         if not self.told_later:
@@ -88,8 +109,25 @@ class AroundAttempt(Scope, LateSpan):
     def span(self) -> Span:
         """The `process` span, made when somebody asks."""
         if self._span is None:
-            self._span = self._make_span()
+            self._span = self._make_span(parse_headers(self._attempt.headers))
+            if self._reference is not None:
+                self._span.span_id = self._reference.span_id
         return self._span
+
+    @property
+    def reference(self) -> SpanLink:
+        """The ids of the `process` span, for which it need not be made."""
+        return self._reference or self._refer()
+
+    @property
+    def ids(self) -> SpanLink | None:
+        """The same, unless lines have another trace to tell of, too."""
+        return None if self._own else self._reference or self._refer()
+
+    @property
+    def traceparent(self) -> str:
+        """The same in W3C form."""
+        return self.reference.traceparent
 
     @property
     def exemplar(self) -> str | None:
@@ -100,7 +138,7 @@ class AroundAttempt(Scope, LateSpan):
             if why is None:
                 return None
             self._keep(why)
-        return self.span.trace_id
+        return (self._reference or self._refer()).trace_id
 
     def show_wait(self) -> None:
         """Make the `wait` span, once."""
@@ -119,16 +157,35 @@ class AroundAttempt(Scope, LateSpan):
                 return
             self._keep(why)
         self.show_wait()
-        span = self._attempt.trace = self.span
+        span = self.span
+        self._attempt.trace = self.reference
         conclude(span, self._attempt.outcome)
         span.end(self._ended)
         if self._root is not None:
             self._root.end(self._ended)
 
+    def encode_into(self, encoded: list[bytes]) -> bool:
+        """Add both spans if there is nothing to be said of them but that all went well; False if there is."""
+        attempt, started, ended = self._attempt, self._started, self._ended
+        if not (self._sampled and ended and self._waits and type(attempt.outcome) is Succeeded):
+            return False
+        own = self._reference or self._refer()
+        if self._span is not None:
+            return False
+        attempt.trace = own
+        wait, process = self._tracing.sorts.plain(attempt)
+        message_id, above = encode_message_id(attempt.id), attempt.headers[TRACEPARENT][36:52]
+        ids = f"0a10{own.trace_id}1208{new_span_id()}2208{above}"
+        encoded.append(encode_span(ids, self._due, started, own.flags, True, wait + message_id))
+        ids = f"0a10{own.trace_id}1208{own.span_id}2208{above}"
+        encoded.append(encode_span(ids, started, ended, own.flags, True, process + message_id))
+        return True
+
     def _keep(self, why: str) -> None:
         """Have an attempt recorded that was not sampled."""
         span = self.span
         span.keep()
+        self._reference = None  # which says otherwise
         self._sampled, self._waits = True, False
         wait = self._wait(span)
         for kept in (span, wait, self._root):
@@ -137,22 +194,33 @@ class AroundAttempt(Scope, LateSpan):
                 kept.note(names.PENSTOCK_KEPT, why)
         wait.end(self._started)
 
-    def _make_span(self) -> Span:
+    def _refer(self) -> SpanLink:
+        attempt, headers = self._attempt, self._attempt.headers
+        if self._span is None and TRACESTATE not in headers and is_traceparent(headers[TRACEPARENT]):
+            header = headers[TRACEPARENT]
+            # As `_make_span` does it; at its end only because it was sampled or not by this flag.
+            flags = int(header[53:55], 16) & (SAMPLED | RANDOM)
+            made = SpanLink(header[3:35], new_span_id(), flags, message_id=attempt.id)
+        else:
+            span = self.span
+            made = SpanLink(span.trace_id, span.span_id, span.flags, message_id=attempt.id)
+        self._reference = made
+        return made
+
+    def _make_span(self, remote: Remote | None) -> Span:
         """The `process` span, in a trace of its own or in that of the submission."""
         tracing, attempt = self._tracing, self._attempt
         sort = tracing.sorts.process(attempt)
-        remote = parse_headers(attempt.headers)
         if remote is None or self._own:
             trace_id = new_trace_id()
             flags = tracing.sampling.root(trace_id, sort)
             span = Span(tracing.provider, sort, trace_id, None, flags, self._started)
             self._root = self._make_root(span)
         else:
-            trace_id, parent_id, flags, trace_state = remote
-            if not tracing.sampling.follows:
-                flags = tracing.sampling.child(trace_id, parent_id, flags, True, sort)
+            trace_id, parent_id = remote.trace_id, remote.span_id
+            flags = tracing.sampling.child(trace_id, parent_id, remote.flags, True, sort)
             span = Span(tracing.provider, sort, trace_id, parent_id, flags, self._started)
-            span.inherit(True, trace_state)
+            span.inherit(True, remote.trace_state)
         span.message_id = attempt.id
         self._sampled = bool(flags & SAMPLED)
         return span
@@ -190,7 +258,7 @@ class AroundAttempt(Scope, LateSpan):
         return root
 
     def _make_fields(self) -> dict[str, object]:
-        fields = attempt_fields(self.span, self._attempt)
+        fields = attempt_fields(self.reference, self._attempt)
         if self._own:
             submitted = trace_id_of(self._attempt.headers)
             if submitted is not None:

@@ -6,8 +6,8 @@ handed on to third parties. Jobs of a batch carry `link` beside them, a word of 
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
+import msgspec
 from opentelemetry.trace import TraceState
 
 from penstock.telemetry.traces.otlp import SpanLink
@@ -21,6 +21,8 @@ _TRACEPARENT = re.compile(
     r"(?:00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|(?!00|ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?)",
     re.ASCII,
 )
+is_traceparent = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII).fullmatch
+"""Whether a `traceparent` is a valid one of version 00, as nearly all are."""
 _LENGTH = 55
 _MAX_TRACEPARENT = 512  # characters; version 00 has 55, later ones may be longer
 _MAX_TRACESTATE = 512  # §3.3.1.5: vendors should propagate at least that much
@@ -28,7 +30,7 @@ _NO_TRACE = "0" * 32
 _NO_SPAN = "0" * 16
 
 
-class Remote(NamedTuple):
+class Remote(msgspec.Struct, frozen=True, gc=False):
     """A span of another process; the ids are hex."""
 
     trace_id: str
@@ -60,5 +62,6 @@ def parse_headers(headers: Mapping[str, str]) -> Remote | None:
         state = headers[TRACESTATE]
         if len(state) <= _MAX_TRACESTATE:
             # Through OpenTelemetry's parser, which takes what is malformed in one place for malformed.
-            return remote._replace(trace_state=TraceState.from_header([state]).to_header())
+            said = TraceState.from_header([state]).to_header()
+            return Remote(remote.trace_id, remote.span_id, remote.flags, said)
     return remote

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
-from penstock.engine.events import Event, JobsPromoted, JobStarted, Settled, WorkersReaped
+from penstock.engine.events import Event, JobsPromoted, Settled, WorkersReaped
 from penstock.telemetry.ledger import JobsToTell
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.otlp import SpanLink
@@ -36,18 +36,25 @@ class TraceObserver:
             make(event)
 
     def _about_jobs(self, batch: JobsToTell) -> None:
-        for event, scope, _, _ in batch.entries:
-            if isinstance(event, JobStarted):
+        direct, encoded, first = self._tracing.provider.direct, list[bytes](), 0
+        for told in batch.entries:
+            scope = told.scope
+            if direct is not None and scope.encode_into(encoded):
+                first = first or told.ended
+                continue
+            if told.begins:
                 scope.show_wait()
-            else:
+            if told.ended:
                 scope.show_end()
+        if direct is not None and encoded:
+            direct.put_encoded(first, encoded)
 
     def _settled(self, event: Settled) -> None:
         """One span a flush, if an attempt in it is sampled; with a link to each of those."""
         links = [
-            SpanLink(trace.trace_id, trace.span_id, trace.flags, "", {names.MESSAGING_MESSAGE_ID: attempt.id})
+            trace
             for attempt in event.attempts
-            if isinstance(trace := attempt.trace, Span) and trace.flags & SAMPLED
+            if isinstance(trace := attempt.trace, SpanLink) and trace.flags & SAMPLED
         ]
         if not links:
             return

@@ -8,8 +8,9 @@ encoder: a request is a list of `ResourceSpans`, and protobuf lists are joined b
 from binascii import unhexlify
 from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
-from typing import NamedTuple, cast
+from typing import cast
 
+import msgspec
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event
@@ -43,8 +44,8 @@ _keys: dict[str, bytes] = {}
 _MAX_KEYS = 4096  # names of attributes are few; where somebody makes them up, they are forgotten
 
 
-class SpanLink(NamedTuple):
-    """A reference to another span; the ids are hex."""
+class SpanLink(msgspec.Struct, frozen=True, gc=False):
+    """A reference to a span; the ids are hex."""
 
     trace_id: str
     span_id: str
@@ -53,6 +54,13 @@ class SpanLink(NamedTuple):
     attributes: Mapping[str, AttributeValue] | None = None
     remote: bool = True
     """Whether it came from another process."""
+    message_id: str | None = None
+    """The job whose span it is; as a link it says so."""
+
+    @property
+    def traceparent(self) -> str:
+        """The span in W3C form (Trace Context level 1, §3.2)."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
 def varint(number: int) -> bytes:
@@ -114,6 +122,8 @@ def encode_links(links: Iterable[SpanLink]) -> bytes:
         body += _LINK_FLAGS(0x35, link.flags | (_REMOTE if link.remote else _LOCAL))
         if link.trace_state:
             body += encode_trace_state(link.trace_state)
+        if link.message_id is not None:
+            body += encode_message_id(link.message_id, b"\x22")
         if link.attributes:
             body += encode_attributes(link.attributes, b"\x22") + _lost(b"\x28", link.attributes)
         out.append(delimited(_LINK, body))
@@ -147,11 +157,11 @@ def encode_span(ids: str, started: int, ended: int, flags: int, remote: bool, re
 
 
 def _message_id_heads() -> list[bytes]:
-    """What stands before a message id of each length: tags, the key, and the lengths, of one byte each."""
+    """What stands between the tag and a message id of each length: the key and lengths of one byte each."""
     key = delimited(b"\x0a", MESSAGING_MESSAGE_ID.encode())
     longest = 0x7F - len(key) - 4
     return [
-        _ATTRIBUTE + bytes((len(key) + size + 4,)) + key + bytes((0x12, size + 2, 0x0A, size))
+        bytes((len(key) + size + 4,)) + key + bytes((0x12, size + 2, 0x0A, size))
         for size in range(longest + 1)
     ]
 
@@ -159,11 +169,11 @@ def _message_id_heads() -> list[bytes]:
 _MESSAGE_ID_HEADS = _message_id_heads()
 
 
-def encode_message_id(message_id: str) -> bytes:
-    """The one attribute that each span of a job has for itself."""
+def encode_message_id(message_id: str, tag: bytes = _ATTRIBUTE) -> bytes:
+    """The one attribute that each span of a job, and each link to one, has for itself."""
     if message_id.isascii() and len(message_id) < len(_MESSAGE_ID_HEADS):
-        return _MESSAGE_ID_HEADS[len(message_id)] + message_id.encode()
-    return encode_attributes({MESSAGING_MESSAGE_ID: message_id})
+        return tag + _MESSAGE_ID_HEADS[len(message_id)] + message_id.encode()
+    return encode_attributes({MESSAGING_MESSAGE_ID: message_id}, tag)
 
 
 class Envelope:

@@ -5,7 +5,8 @@ Spans that the SDK makes and those of `span.py` leave by the same outlets. Proce
 `add_span_processor` see both; ours when they end only, because `on_start` is promised a span of the SDK's.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import structlog
 from opentelemetry.context import Context
@@ -39,6 +40,15 @@ class Outlet(Protocol):
         ...
 
 
+@runtime_checkable
+class EncodedOutlet(Outlet, Protocol):
+    """An outlet that wants bytes."""
+
+    def put_encoded(self, ended: int, spans: Sequence[bytes]) -> None:
+        """Take spans of ours as entries of `ScopeSpans`, the first of which ended then."""
+        ...
+
+
 class Provider(TracerProvider):
     """A tracer provider that also takes the spans of `traces/span.py`."""
 
@@ -56,16 +66,20 @@ class Provider(TracerProvider):
         super().__init__(sampler, resource, shutdown_on_exit=False, span_limits=self.limits)
         self._outlets: list[Outlet] = []
         self._others: list[SpanProcessor] = []
+        self.direct: EncodedOutlet | None = None
+        """The one by which all spans leave, where there is only one and it wants bytes."""
 
     def add_outlet(self, outlet: Outlet) -> None:
         """Have every finished span leave by `outlet` too."""
         super().add_span_processor(_Into(outlet))
         self._outlets.append(outlet)
+        self._find_direct()
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Show every span to a processor of the SDK's kind; `on_end` is called for ours as well."""
         super().add_span_processor(span_processor)
         self._others.append(span_processor)
+        self._find_direct()
 
     def finish(self, span: Span) -> None:
         """Hand a finished span of ours on."""
@@ -73,6 +87,10 @@ class Provider(TracerProvider):
             outlet.put(span)
         if self._others:
             self._show(to_readable(span, self.resource, SCOPE))
+
+    def _find_direct(self) -> None:
+        outlet = self._outlets[0] if len(self._outlets) == 1 and not self._others else None
+        self.direct = outlet if isinstance(outlet, EncodedOutlet) else None
 
     def _show(self, span: ReadableSpan) -> None:
         for processor in tuple(self._others):

@@ -10,6 +10,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, TraceFlags, TraceState
 
+from penstock.telemetry.traces.attributes import MESSAGING_MESSAGE_ID
 from penstock.telemetry.traces.otlp import SpanLink
 from penstock.telemetry.traces.span import Span
 
@@ -58,4 +59,7 @@ def _counted(items: _Counted, lost: int) -> _Counted:
 def _to_link(link: SpanLink) -> Link:
     state = TraceState.from_header([link.trace_state]) if link.trace_state else None
     trace_id, span_id = int(link.trace_id, 16), int(link.span_id, 16)
-    return Link(SpanContext(trace_id, span_id, link.remote, TraceFlags(link.flags), state), link.attributes)
+    attributes = link.attributes
+    if link.message_id is not None:
+        attributes = {MESSAGING_MESSAGE_ID: link.message_id, **(attributes or {})}
+    return Link(SpanContext(trace_id, span_id, link.remote, TraceFlags(link.flags), state), attributes)

@@ -5,25 +5,38 @@ encoded once; the hot path looks it up.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from penstock.engine.attempt import Attempt
+from penstock.engine.outcome import Succeeded, outcome_name
 from penstock.engine.request import Request
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.sort import Sort
 
 SYSTEM = "penstock"
+SUCCEEDED = outcome_name(Succeeded(msgspec.Raw()))
 _MOST = 4_096
 """Sorts of one kind kept; tenants and users can be many, and what is forgotten is made again."""
 
 
-class Cache(dict[Hashable, Sort]):
+class Plain(NamedTuple):
+    """The sorts of the two spans of an attempt that succeeded, as bytes."""
+
+    wait: bytes
+    process: bytes
+
+
+Made = TypeVar("Made", Sort, Plain)
+
+
+class Cache(dict[Hashable, Made]):
     """Sorts by what tells them apart."""
 
-    def get_or_make(self, key: Hashable, make: Callable[..., Sort], *given: Any) -> Sort:
+    def get_or_make(self, key: Hashable, make: Callable[..., Made], *given: Any) -> Made:
         """The sort under `key`, made by `make(*given)` the first time."""
         sort = self.get(key)
         if sort is None:
@@ -37,21 +50,21 @@ class Sorts:
     """All of one process."""
 
     def __init__(self) -> None:
-        self._process, self._wait, self._attempt, self._enqueue = Cache(), Cache(), Cache(), Cache()
-        self._actions, self._steps = Cache(), Cache()
+        self._process, self._wait, self._attempt = Cache[Sort](), Cache[Sort](), Cache[Sort]()
+        self._enqueue, self._actions, self._steps = Cache[Sort](), Cache[Sort](), Cache[Sort]()
+        self._plain = Cache[Plain]()
 
     def process(self, attempt: Attempt) -> Sort:
         """The handler's run."""
-        key = (
-            attempt.job, attempt.queue, attempt.worker, attempt.number, attempt.priority, attempt.tenant,
-            attempt.user, attempt.crashes, attempt.max_attempts,
-        )  # fmt: skip
-        return self._process.get(key) or self._process.get_or_make(key, _process, attempt)
+        return self._process.get_or_make(_what_tells_apart(attempt), _process, attempt)
 
     def wait(self, attempt: Attempt) -> Sort:
         """The time between due and started."""
-        key = (attempt.job, attempt.queue, attempt.number)
-        return self._wait.get(key) or self._wait.get_or_make(key, _wait, attempt)
+        return self._wait.get_or_make((attempt.job, attempt.queue, attempt.number), _wait, attempt)
+
+    def plain(self, attempt: Attempt) -> Plain:
+        """Both for one that succeeded."""
+        return self._plain.get_or_make(_what_tells_apart(attempt), self._make_plain, attempt)
 
     def attempt(self, attempt: Attempt) -> Sort:
         """The root of an attempt that is a trace of its own."""
@@ -70,6 +83,18 @@ class Sorts:
     def action(self, name: str, queue: str) -> Sort:
         """Something that the worker itself does to a queue."""
         return self._actions.get_or_make((name, queue), _action, name, queue)
+
+    def _make_plain(self, attempt: Attempt) -> Plain:
+        process = self.process(attempt).having(names.PENSTOCK_OUTCOME, SUCCEEDED)
+        return Plain(self.wait(attempt).encoded, process.encoded)
+
+
+def _what_tells_apart(attempt: Attempt) -> Hashable:
+    """All that the attributes of a `process` span are made of, but the id."""
+    return (
+        attempt.job, attempt.queue, attempt.worker, attempt.number, attempt.priority, attempt.tenant,
+        attempt.user, attempt.crashes, attempt.max_attempts,
+    )  # fmt: skip
 
 
 def _operation(name: str, kind: str, queue: str) -> dict[str, AttributeValue]:

@@ -6,8 +6,9 @@ root `attempt {queue}` above the two, with links to the submission and to the at
 {queue}` is one span a flush, with links.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Tracer, get_current_span, set_span_in_context
@@ -37,15 +38,15 @@ class Tracing:
         self.rule = rule if rule is not None else TraceRule()
         self.sampling = Sampling(provider.sampler)
         self.sorts = Sorts()
+        self.around_attempt: Callable[[Attempt], AroundAttempt | UntracedAttempt] = (
+            partial(AroundAttempt, self) if self.enabled else UntracedAttempt
+        )
+        """The `wait` and `process` spans of one attempt; ended whatever happens."""
 
     @property
     def tracer(self) -> Tracer:
         """The SDK's tracer of the same provider, for whoever makes spans by OpenTelemetry's interface."""
         return self.provider.get_tracer(SCOPE.name, SCOPE.version, SCOPE.schema_url)
-
-    def around_attempt(self, attempt: Attempt) -> AroundAttempt | UntracedAttempt:
-        """The `wait` and `process` spans of one attempt; ended whatever happens."""
-        return AroundAttempt(self, attempt) if self.enabled else UntracedAttempt(attempt)
 
     @contextmanager
     def around_submit(self, requests: Sequence[Request]) -> Generator[Mapping[str, str]]:
