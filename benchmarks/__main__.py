@@ -24,9 +24,9 @@ def hotpath_command(jobs: int, rounds: int) -> None:
 
 
 @main.command("telemetry")
-@click.option("--jobs", default=2_000, show_default=True, help="No-op jobs in one turn.")
+@click.option("--jobs", default=5_000, show_default=True, help="No-op jobs in one turn.")
 @click.option(
-    "--rounds", default=20, show_default=True, help="Turns of each variant, taken one after another."
+    "--rounds", default=12, show_default=True, help="Turns of each variant, taken one after another."
 )
 def telemetry_command(jobs: int, rounds: int) -> None:
     """CPU per job and jobs drained per second: off, unsampled, traced, all of it, and with stock parts."""

@@ -23,9 +23,10 @@ from penstock.engine.job import Job, JobState, trace_id_of
 from penstock.engine.limits import MAX_WAITING
 from penstock.engine.module import JobDefinition
 from penstock.engine.names import idempotent_job_id, new_job_id, quote_tenant, split_job_id
+from penstock.engine.operation import Headers
 from penstock.engine.record import Body, decode_body, encode_body
 from penstock.engine.request import Receipt, Request
-from penstock.engine.seams import Headers, Seams
+from penstock.engine.seams import Seams
 from penstock.engine.store import SLICE, Cancellation, NewJob, Store, Submitted, Terms
 
 P = ParamSpec("P")

@@ -1,8 +1,9 @@
-"""Metrics that modules declare: a name, a help text, labels. Who keeps the numbers is not known here.
+"""Metrics that modules and parts of the engine declare. Who keeps the numbers is not known here.
 
-`Module.counter`, `.gauge` and `.histogram` make them. Telemetry binds a sink to each; without one a call
-checks what it was given and does nothing more. **A sink hears the whole process**: a metric is a global like
-the module it belongs to, so two telemetries that live at the same time both count every call.
+A name, a help text, labels: `Module.counter`, `.gauge` and `.histogram` make them for modules, and a part
+of the engine makes its own with `PART` in the place of a module. Telemetry binds a sink to each; without one
+a call checks what it was given and does nothing more. **A sink hears the whole process**: a metric is a
+global like the module it belongs to, so two telemetries that live at the same time both count every call.
 
 What a call does wrong (an unknown label, a counter that shrinks) is a defect of the caller and raises
 `ValueError`, with or without telemetry, so that the first test finds it. What a sink does wrong costs the
@@ -28,6 +29,10 @@ Unbind = Callable[[], None]
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 """For durations in seconds, from milliseconds to an hour."""
+
+PART = ""
+"""Whose metric it is where it is no module's: shown as `penstock_<name>`, with no other labels than those
+that it declares, among which may be `module`."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -55,7 +60,7 @@ class Metric:
         _check(self)
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.name} of {self.module}>"
+        return f"<{self.kind} {self.name} of {self.module or 'Penstock'}>"
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -163,7 +168,7 @@ def collect(metrics: Iterable[Metric]) -> list[Metric]:
     first: dict[str, Metric] = {}
     every = list(dict.fromkeys(metrics))
     for metric in every:
-        other = first.setdefault(metric.name, metric)
+        other = first.setdefault(f"{metric.module == PART}{metric.name}", metric)
         if other.shape != metric.shape:
             raise ConfigurationError(
                 f"{other!r} and {metric!r} are shown as one: their kinds, labels and buckets must be equal"
@@ -180,7 +185,8 @@ def _check(metric: Metric) -> None:
     if not metric.help.strip():
         raise ConfigurationError(f"{metric!r} needs a help text")
     for label in metric.labels:
-        if _LABEL.fullmatch(label) is None or label in _RESERVED_LABELS:
+        part_of_module = metric.module == PART and label == "module"
+        if _LABEL.fullmatch(label) is None or (label in _RESERVED_LABELS and not part_of_module):
             raise ConfigurationError(
                 f"{metric!r}: {label!r} cannot name a label: expected 1 to 64 of a-z, 0-9 and _, starting "
                 f"with a letter, and none of {', '.join(sorted(_RESERVED_LABELS))}"

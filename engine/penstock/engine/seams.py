@@ -1,14 +1,14 @@
 """Where telemetry joins in without being imported: observers and two context managers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.events import ObserverFailed, Observers
+from penstock.engine.operation import Headers, Operation
 from penstock.engine.request import Request
 
-Headers = Mapping[str, str]
 AroundSubmit = Callable[[Sequence[Request]], AbstractContextManager[Headers]]
 """Entered around the submission of requests (at least one) to one queue; gives the headers stored in each."""
 AroundAttempt = Callable[[Attempt], AbstractContextManager[object]]
@@ -17,6 +17,8 @@ AroundAttempt = Callable[[Attempt], AbstractContextManager[object]]
 It is entered before `JobStarted` and left after `JobFinished` is emitted. It cannot swallow exceptions; its
 own are reported as `ObserverFailed`.
 """
+AroundOperation = Callable[[Operation], AbstractContextManager[Headers]]
+"""Entered around something that others are asked to do; gives the headers that hand its trace on to them."""
 Redact = Callable[[str], str]
 """Takes secrets out of a text before it is stored; where it raises, nothing of the text is kept."""
 
@@ -28,6 +30,10 @@ def _submit_bare(_requests: Sequence[Request]) -> AbstractContextManager[Headers
 
 
 def _attempt_bare(_attempt: Attempt) -> AbstractContextManager[object]:
+    return _nothing
+
+
+def _operation_bare(_operation: Operation) -> AbstractContextManager[Headers]:
     return _nothing
 
 
@@ -82,8 +88,10 @@ class Seams:
         around_submit: AroundSubmit = _submit_bare,
         around_attempt: AroundAttempt = _attempt_bare,
         redact: Redact = unchanged,
+        around_operation: AroundOperation = _operation_bare,
     ) -> None:
         self.observers = observers if observers is not None else Observers()
         self.around_submit = around_submit
         self.around_attempt = around_attempt
         self.redact = redact
+        self.around_operation = around_operation

@@ -120,7 +120,8 @@ class Telemetry:
     def seams(self) -> Seams:
         """Everything a client or worker needs to report; each gets its own."""
         observers, redact = Observers(*self.observers()), self.logs.redaction.text
-        return Seams(observers, self.around_submit, self.around_attempt, redact)
+        around_operation = self.tracing.around_operation
+        return Seams(observers, self.around_submit, self.around_attempt, redact, around_operation)
 
     def metrics_endpoint(self, store: FactSource) -> MetricsEndpoint:
         """What answers `/metrics`."""

@@ -4,7 +4,7 @@ Names follow the messaging conventions 1.44, `{operation} {destination}`. Each s
 encoded once; the hot path looks it up.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from penstock.engine.attempt import Attempt
+from penstock.engine.operation import Kind, Operation
 from penstock.engine.outcome import Succeeded, outcome_name
 from penstock.engine.request import Request
 from penstock.telemetry.traces import attributes as names
@@ -21,6 +22,14 @@ SYSTEM = "penstock"
 SUCCEEDED = outcome_name(Succeeded(msgspec.Raw()))
 _MOST = 4_096
 """Sorts of one kind kept; tenants and users can be many, and what is forgotten is made again."""
+
+
+_KINDS: Mapping[Kind, SpanKind] = {
+    "internal": SpanKind.INTERNAL,
+    "client": SpanKind.CLIENT,
+    "producer": SpanKind.PRODUCER,
+    "consumer": SpanKind.CONSUMER,
+}
 
 
 class Plain(NamedTuple):
@@ -52,7 +61,7 @@ class Sorts:
     def __init__(self) -> None:
         self._process, self._wait, self._attempt = Cache[Sort](), Cache[Sort](), Cache[Sort]()
         self._enqueue, self._actions, self._steps = Cache[Sort](), Cache[Sort](), Cache[Sort]()
-        self._plain = Cache[Plain]()
+        self._operations, self._plain = Cache[Sort](), Cache[Plain]()
 
     def process(self, attempt: Attempt) -> Sort:
         """The handler's run."""
@@ -79,6 +88,11 @@ class Sorts:
     def step(self, name: str) -> Sort:
         """A part of a request's or a job's work."""
         return self._steps.get_or_make(name, Sort, name, SpanKind.INTERNAL, {})
+
+    def operation(self, operation: Operation) -> Sort:
+        """What others are asked to do; a name and a kind, what else there is to say is each one's own."""
+        name, kind = operation.name, operation.kind
+        return self._operations.get_or_make((name, kind), Sort, name, _KINDS[kind], {})
 
     def action(self, name: str, queue: str) -> Sort:
         """Something that the worker itself does to a queue."""

@@ -14,6 +14,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Tracer, get_current_span, set_span_in_context
 
 from penstock.engine.attempt import Attempt
+from penstock.engine.operation import Operation
 from penstock.engine.request import Request
 from penstock.telemetry.scope import UntracedAttempt
 from penstock.telemetry.traces import attributes as names
@@ -63,6 +64,26 @@ class Tracing:
         with current(span):
             headers = {TRACEPARENT: span.traceparent, **self.rule.of_submission(len(requests))}
             yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
+
+    @contextmanager
+    def around_operation(self, operation: Operation) -> Generator[Mapping[str, str]]:
+        """A span for what others are asked to do, below the current one; gives the headers that hand it on.
+
+        What fails inside, or is cancelled, is put on the span and goes on.
+        """
+        if not self.enabled:
+            yield {}
+            return
+        sort = self.sorts.operation(operation)
+        with current(self.below(self._current(), sort)) as span:
+            headers = {TRACEPARENT: span.traceparent}
+            try:
+                yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
+            finally:
+                for key, value in operation.attributes.items():
+                    span.note(key, value)
+                if operation.error_type is not None:
+                    fail(span, operation.error_type)
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """A part of the work as a span below the current one; `name` is one of few."""
