@@ -152,3 +152,29 @@ def test_job_declared_twice(write: Write) -> None:
 
     with pytest.raises(ConfigurationError, match=r"job shop\.sell is declared by two modules"):
         load_application("app_twice:all_")
+
+
+@pytest.fixture
+def offered(tmp_path: Path, write: Write) -> None:
+    """An installed package that offers the module `mail`."""
+    write("app_offered", GOOD)
+    package = tmp_path / "acme_mail-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-mail\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[penstock.modules]\nmail = app_offered:mail\n")
+    sys.path.insert(0, str(tmp_path))
+
+
+@pytest.mark.usefixtures("offered")
+def test_a_module_that_a_package_offers_is_found_by_its_name() -> None:
+    """As APP, or beside it; one that comes twice counts once."""
+    assert [job.name for job in load_application("mail")] == ["mail.send"]
+    both = load_application("app_offered:shop", ("mail", "app_offered:both"))
+    assert sorted(job.name for job in both) == ["mail.send", "shop.sell"]
+
+
+@pytest.mark.usefixtures("offered")
+def test_a_name_that_nobody_offers_is_told_with_those_that_are() -> None:
+    """Beside the other form that it could have."""
+    with pytest.raises(ConfigurationError, match=r"expected package\.module:attribute.*offer .*mail"):
+        load_application("maul")

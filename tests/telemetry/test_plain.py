@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -210,6 +211,18 @@ def test_most_lines_are_put_together_in_the_quick_way(monkeypatch: pytest.Monkey
 
     assert len(rendered) == 2
     assert [line["job_id"] for line in told.lines()] == [f"media.{number}" for number in range(5)]
+
+
+def test_what_is_bound_to_the_whole_process_stands_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what only a job's author has bound, on the lines of that job."""
+    with structlog.contextvars.bound_contextvars(process=3):
+        told = Told(Direct())
+        for number in range(3):
+            with structlog.contextvars.bound_contextvars(**({"order": 17} if number == 1 else {})):
+                told.tell(attempt(f"media.{number}", headers=dict(HEADERS)))
+
+    assert [(line["process"], line.get("order")) for line in told.lines()] == [(3, None), (3, 17), (3, None)]
+    assert len(told.telemetry._tell._plain._kinds) == 1
 
 
 def _closed(told: Told) -> list[str]:

@@ -12,6 +12,7 @@ from penstock.deploy.settings import (
     bind_option,
     insecure_option,
     max_waiting_option,
+    modules_option,
     redis_option,
     takes,
     telemetry_options,
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Serve the HTTP API.")
-@takes(app_argument(), redis_option, bind_option, insecure_option, max_waiting_option, *telemetry_options)
+@takes(
+    app_argument(),
+    modules_option,
+    redis_option,
+    bind_option,
+    insecure_option,
+    max_waiting_option,
+    *telemetry_options,
+)
 def api(settings: Settings) -> None:
     """Serve the HTTP API: submit jobs, watch them, metrics and health.
 
@@ -37,7 +46,7 @@ def api(settings: Settings) -> None:
       penstock api shop.jobs:images
       penstock api shop.jobs:images --bind 127.0.0.1:9000 --redis redis://10.0.0.5
     """
-    trio.run(_run, settings, load_application(settings.app))
+    trio.run(_run, settings, load_application(settings.app, settings.modules or ()))
 
 
 async def _run(settings: Settings, registry: Registry) -> None:

@@ -1,4 +1,10 @@
-"""Loading an application from its name: `package.module:attribute`."""
+"""Loading an application from its name: `package.module:attribute`, or that of an installed module.
+
+Packages publish modules as entry points of the group `penstock.modules`:
+
+    [project.entry-points."penstock.modules"]
+    webhooks = "acme_webhooks:webhooks"
+"""
 
 import difflib
 import importlib
@@ -6,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -18,17 +25,31 @@ from penstock.engine.registry import Registry
 _EXPECTED = "expected package.module:attribute, like examples.codeindex:index"
 
 
-def load_application(name: str) -> Registry:
-    """Import what `name` says, the current directory first, and collect its jobs.
+GROUP = "penstock.modules"
 
-    The attribute is a `Module`, a sequence of `Module`s or a `Registry`.
+
+def load_application(name: str, more: Sequence[str] = ()) -> Registry:
+    """Import what `name` and each of `more` say, the current directory first, and collect their jobs.
+
+    Each is `package.module:attribute`, and the attribute a `Module`, a sequence of `Module`s or a `Registry`;
+    or the name of a module that an installed package offers as an entry point.
 
     Raises `ConfigurationError`, which names what is missing, and for an import that fails the error
     itself and the line where it happened.
     """
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise ConfigurationError(f"APP {name!r} does not name an application: {_EXPECTED}")
+    if not more:
+        found = _found(name)
+        return found if isinstance(found, Registry) else Registry(found)
+    modules = [module for each in (name, *more) for module in _modules(_found(each))]
+    return Registry(dict.fromkeys(modules))
+
+
+def _modules(found: Registry | Sequence[Module]) -> Sequence[Module]:
+    return found.modules if isinstance(found, Registry) else found
+
+
+def _found(name: str) -> Registry | Sequence[Module]:
+    module_name, attribute = _places(name)
     found = _attribute(_import(module_name), attribute)
     if isinstance(found, Registry):
         return found
@@ -37,7 +58,19 @@ def load_application(name: str) -> Registry:
         raise ConfigurationError(
             f"APP {name} is {_kind(found)}: expected a Module, a list of Modules or a Registry"
         )
-    return Registry(modules)
+    return cast(Sequence[Module], modules)
+
+
+def _places(name: str) -> tuple[str, str]:
+    """The module and the attribute in it that `name` means."""
+    module_name, colon, attribute = name.partition(":")
+    if module_name and colon and attribute:
+        return module_name, attribute
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if name in offered and offered[name].attr:
+        return offered[name].module, offered[name].attr
+    known = f"; installed packages offer {', '.join(sorted(offered))}" if offered else ""
+    raise ConfigurationError(f"APP {name!r} does not name an application: {_EXPECTED}{known}")
 
 
 def _import(name: str) -> ModuleType:

@@ -25,7 +25,7 @@ def create_asgi() -> TelemetryMiddleware:
     Raises `ConfigurationError`, and click's `UsageError` for an environment variable out of its range.
     """
     settings = settings_of(api.make_context("penstock api", []).params)
-    parts = Parts(settings, load_application(settings.app), role="api")
+    parts = Parts(settings, load_application(settings.app, settings.modules or ()), role="api")
     app, served = parts.api(trio.Event(), enter_client=True)
 
     async def watch() -> None:

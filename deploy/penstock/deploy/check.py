@@ -30,7 +30,7 @@ def check(settings: Settings) -> None:
       penstock check
       penstock check shop.jobs:images --redis rediss://user:password@redis.internal:6380/0
     """
-    registry = load_application(settings.app) if settings.app else None
+    registry = load_application(settings.app, settings.modules or ()) if settings.app else None
     findings = trio.run(_examine, settings.redis, registry)
     if registry is not None:
         findings.append(_application(registry))

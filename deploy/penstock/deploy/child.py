@@ -50,7 +50,8 @@ def main() -> NoReturn:
     end_with_supervisor(end, birth.settings.grace + AFTER_GRACE)
     structlog.contextvars.bind_contextvars(process=birth.index)  # on every line this process logs
     try:
-        trio.run(_run, birth, load_application(birth.settings.app), end.dup())
+        registry = load_application(birth.settings.app, birth.settings.modules or ())
+        trio.run(_run, birth, registry, end.dup())
     except (Exception, BaseExceptionGroup) as error:
         if birth.debug:
             traceback.print_exc()
@@ -126,7 +127,8 @@ async def _report(parts: "Parts", worker: Worker) -> Report:
         if time.perf_counter() - began > _SLICE:
             await trio.lowlevel.checkpoint()
             began = time.perf_counter()
-    return Report(worker.ready and not parts.permissions.refused, packed)
+    ready = worker.ready and not parts.permissions.refused and not await worker.ailments()
+    return Report(ready, packed)
 
 
 if __name__ == "__main__":

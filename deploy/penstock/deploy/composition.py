@@ -3,15 +3,17 @@
 The only place that knows all parts by name; commands choose which of them to run.
 """
 
+import os
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import cast
+from typing import Any, cast
 
 import trio
 from quart_trio import QuartTrio
 
 from penstock.deploy.known_secrets import known_secrets
+from penstock.deploy.module_settings import read_module_settings
 from penstock.deploy.overview import Overview
 from penstock.deploy.probes import create_probes
 from penstock.deploy.settings import Settings
@@ -25,6 +27,8 @@ from penstock.engine.transport import open_link
 from penstock.engine.worker import Worker
 from penstock.engine.worker_settings import WorkerSettings
 from penstock.http import create_app
+from penstock.http.health import Ailments
+from penstock.http.mounts import mounted
 from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
 from penstock.telemetry.metrics.endpoint import MetricsEndpoint
@@ -81,11 +85,16 @@ class Parts:
             enter_client=enter_client,
             draining=draining,
         )
-        return app, self.telemetry.middleware(cast(ASGIApp, app))
+        apps = {module.name: module.asgi for module in self.registry.modules if module.asgi is not None}
+        return app, self.telemetry.middleware(cast(ASGIApp, mounted(app, apps)))
 
-    def probes(self, ready: Ready) -> QuartTrio:
+    def takes_work(self, worker: Worker) -> bool:
+        """Whether nothing but its modules may keep a worker from being ready."""
+        return worker.ready and not self.permissions.refused
+
+    def probes(self, ready: Ready, ailments: Ailments) -> QuartTrio:
         """What a worker serves: liveness, readiness, metrics."""
-        return create_probes(self.client, ready=ready, metrics=self._metrics)
+        return create_probes(self.client, ready=ready, metrics=self._metrics, ailments=ailments)
 
     def probes_for_all(self, overview: Overview) -> QuartTrio:
         """What a supervisor serves for its worker processes, the same routes."""
@@ -93,14 +102,22 @@ class Parts:
         return create_probes(self.client, ready=lambda: overview.ready, metrics=metrics, look=overview.ask)
 
     def worker(self) -> Worker:
-        """A worker of the queues that the settings name, or of all that the registry's jobs name."""
+        """A worker of the queues that the settings name, or of all that the registry's jobs name.
+
+        Raises `ConfigurationError`, also for settings of modules.
+        """
         settings = self.settings
+        provided: dict[type[Any], object] = {
+            Client: self.client,
+            **read_module_settings(self.registry.modules, os.environ),
+        }
         return Worker(
             self.store,
             self.registry,
             settings.queues,
             WorkerSettings(concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace),
             self.telemetry.seams(),
+            provided=provided,
         )
 
     async def look_at_store(self) -> None:

@@ -18,6 +18,7 @@ from penstock.deploy.settings import (
     app_argument,
     bind_option,
     max_waiting_option,
+    modules_option,
     server_options,
     takes,
     telemetry_options,
@@ -28,7 +29,15 @@ from penstock.engine.registry import Registry
 
 
 @click.command(short_help="Everything in one process: server, API and worker.")
-@takes(app_argument(), bind_option, max_waiting_option, *server_options, *worker_options, *telemetry_options)
+@takes(
+    app_argument(),
+    modules_option,
+    bind_option,
+    max_waiting_option,
+    *server_options,
+    *worker_options,
+    *telemetry_options,
+)
 def dev(settings: Settings) -> None:
     """Run an embedded Valkey, the API and a worker in one process; jobs are kept in .penstock/.
 
@@ -40,7 +49,7 @@ def dev(settings: Settings) -> None:
       penstock dev examples.codeindex:index
       penstock dev shop.jobs:images --bind 127.0.0.1:9000 --data /var/tmp/shop
     """
-    trio.run(_run, settings, load_application(settings.app))
+    trio.run(_run, settings, load_application(settings.app, settings.modules or ()))
 
 
 async def _run(settings: Settings, registry: Registry) -> None:

@@ -7,7 +7,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from penstock.engine.client import Client
-from penstock.http.health import HealthRoutes, MetricsRenderer
+from penstock.http.health import Ailments, HealthRoutes, MetricsRenderer
 from penstock.http.limits import HttpLimits
 from penstock.http.problems import on_error, on_http_exception
 
@@ -18,13 +18,15 @@ def create_probes(
     ready: Callable[[], bool],
     metrics: MetricsRenderer,
     look: Callable[[], Awaitable[None]] | None = None,
+    ailments: Ailments | None = None,
 ) -> QuartTrio:
     """The API's own health routes without the API, so that they mean the same everywhere.
 
-    `look` is awaited before `ready` is asked, by those who have to look first; it bounds its own time.
+    `look` is awaited before `ready` is asked, by those who have to look first; it bounds its own time, as
+    does `ailments`, which says what else is wrong.
     """
     app = QuartTrio(__name__, static_folder=None)
-    health = HealthRoutes(client, HttpLimits(), ready, metrics)
+    health = HealthRoutes(client, HttpLimits(), ready, metrics, ailments)
 
     async def look_and_say() -> Response:
         if look is not None:

@@ -1,7 +1,7 @@
 """Every setting: its option, its environment variable, its default and what it means, each said once.
 
-The environment is read here and nowhere else (by click, on behalf of the options below), beside the
-`OTEL_*` variables, which belong to OpenTelemetry and are read by `penstock.telemetry`.
+The environment is read here (by click, on behalf of the options below) and in `module_settings.py`, beside
+the `OTEL_*` variables, which belong to OpenTelemetry and are read by `penstock.telemetry`.
 """
 
 import functools
@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What one process was told. What a command has no option for keeps its default."""
 
     app: str = ""
+    modules: tuple[str, ...] | None = None
     redis: str = "redis://127.0.0.1:6379/0"
     redis_server: str | None = None
     data: Path = Path(".penstock")
@@ -112,6 +113,14 @@ debug_option = click.option(
     expose_value=False,
     callback=_note_debug,
     help="Show the traceback behind an error message.",
+)
+
+
+modules_option = setting(
+    "modules",
+    "More modules beside APP's: names that installed packages offer, or package.module:attribute.",
+    type=_Names(),
+    metavar="A,B",
 )
 
 

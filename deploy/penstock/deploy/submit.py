@@ -141,7 +141,7 @@ async def _directly(settings: Settings, submission: Submission, *, wait: bool) -
         wait_replicas=submission.wait_replicas,
         idempotency_key=submission.idempotency_key,
     )
-    registry = load_application(settings.app)
+    registry = load_application(settings.app, settings.modules or ())
     request = registry.request(submission.job, msgspec.json.encode(submission.args), options)
     async with compose(settings, registry, role="submit") as parts:
         receipt = await parts.client.submit_request(request)

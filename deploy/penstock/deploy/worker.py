@@ -11,6 +11,7 @@ from penstock.deploy.settings import (
     Settings,
     app_argument,
     metrics_bind_option,
+    modules_option,
     processes_option,
     redis_option,
     takes,
@@ -24,6 +25,7 @@ from penstock.engine.registry import Registry
 @click.command(short_help="Run jobs.")
 @takes(
     app_argument(),
+    modules_option,
     redis_option,
     processes_option,
     *worker_options,
@@ -49,7 +51,7 @@ def worker(settings: Settings) -> None:
         debug = bool(click.get_current_context().meta.get(DEBUG))
         trio.run(_supervise, settings, debug)
     else:
-        trio.run(_run, settings, load_application(settings.app))
+        trio.run(_run, settings, load_application(settings.app, settings.modules or ()))
 
 
 async def _run(settings: Settings, registry: Registry) -> None:
@@ -60,7 +62,8 @@ async def _run(settings: Settings, registry: Registry) -> None:
         worker = parts.worker()
         await nursery.start(drain_on_signal, worker.drain)
         if settings.metrics_bind is not None:
-            probes = parts.probes(lambda: worker.ready and not parts.permissions.refused)
+            ready = partial(parts.takes_work, worker)
+            probes = parts.probes(ready, worker.ailments)
             # They submit and cancel nothing, so they may be reached from elsewhere.
             await nursery.start(partial(serve, probes, settings.metrics_bind, allow_insecure=True))
         nursery.start_soon(parts.look_at_store)

@@ -8,6 +8,7 @@ from penstock.engine.metric import Counter, Gauge, Histogram
 from penstock.engine.module import JobDefinition, Module
 from penstock.engine.options import Options
 from penstock.engine.outcome import Dead, Retry
+from penstock.engine.provided import PROVIDED
 from penstock.engine.registry import Registry
 from penstock.engine.request import Receipt, Request
 from penstock.engine.retry import Backoff
@@ -17,6 +18,7 @@ from penstock.engine.worker import Worker
 from penstock.engine.worker_settings import WorkerSettings
 
 __all__ = [
+    "PROVIDED",
     "Backoff",
     "Client",
     "Counter",

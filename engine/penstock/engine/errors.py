@@ -47,6 +47,10 @@ class ConfigurationError(PenstockError):
     """A setting, an `APP` or a declaration in code is wrong; nothing was started."""
 
 
+class ModuleFailed(PenstockError):
+    """A module could not start, or failed while it stopped; its name is in the message."""
+
+
 # --- The world changed under us: retrying may help ---------------------------------------
 
 
@@ -69,12 +73,18 @@ class StoreFull(StoreRefused):
     """Redis is at its `maxmemory`, or near it: it takes no jobs until there is room; those it has end."""
 
 
-class QueueFull(StoreRefused):
-    """The queue holds as many waiting jobs as its limit allows; nothing was stored. Later there is room."""
+ENDINGS = "endings waiting for its relays"
 
-    def __init__(self, queue: str, waiting: int, most: int) -> None:
+
+class QueueFull(StoreRefused):
+    """The queue holds as many waiting jobs as its limit allows; nothing was stored. Later there is room.
+
+    So it does where its relays are behind by as many endings as may wait for them.
+    """
+
+    def __init__(self, queue: str, waiting: int, most: int, of: str = "jobs waiting") -> None:
         super().__init__(
-            f"queue {queue} has {waiting:,} jobs waiting and takes at most {most:,}; nothing was stored. "
+            f"queue {queue} has {waiting:,} {of} and takes at most {most:,}; nothing was stored. "
             "Send it again when work has been done."
         )
 

@@ -11,6 +11,7 @@ from penstock.engine.errors import ConfigurationError, InvalidRequest
 from penstock.engine.events import FailureHook
 from penstock.engine.limits import MAX_DELAY, MAX_REPLICAS, RESULT_TTL
 from penstock.engine.metric import DEFAULT_BUCKETS, Counter, Gauge, Histogram, Metric
+from penstock.engine.module_hooks import HealthCheck, Lifespan, declare_check, declare_lifespan
 from penstock.engine.names import JOB_NAME, check_priority, check_queue
 from penstock.engine.options import Options, Policy
 from penstock.engine.request import Request
@@ -21,6 +22,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Hook = TypeVar("Hook", bound=FailureHook)
 M = TypeVar("M", bound=Metric)
+Start = TypeVar("Start", bound=Callable[..., Any])
+Check = TypeVar("Check", bound=Callable[..., Any])
 
 
 class JobDecorator(Protocol):
@@ -98,11 +101,16 @@ class JobDefinition(Generic[P, R]):
 class Module:
     """A group of jobs and metrics; its name is the `module` field of every line, label and span inside it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, settings: type[msgspec.Struct] | None = None) -> None:
+        """`settings` are read from variables (`PENSTOCK_MODULE_<NAME>_<FIELD>`) and provided by their type."""
         self.name = name
+        self.settings = settings
         self.jobs: dict[str, JobDefinition[..., Any]] = {}
         self.metrics: dict[str, Metric] = {}
         self.failure_hooks: list[FailureHook] = []
+        self.lifespans: list[Lifespan] = []
+        self.health_checks: list[HealthCheck] = []
+        self.asgi: Any = None
 
     @overload
     def job(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> JobDefinition[P, R]: ...
@@ -144,6 +152,42 @@ class Module:
             return self._declare(name or function.__name__, function, policy)
 
         return declare if function is None else declare(function)
+
+    def lifespan(self, function: Start, /) -> Start:
+        """Have what this module needs opened when a worker starts, and closed when it stops.
+
+        An async generator function that yields once. Its parameters are found by their types among what
+        other lifespans yield, what it yields is provided to whoever asks for its type (`PROVIDED`):
+
+            @images.lifespan
+            async def storage(settings: ImagesSettings) -> AsyncIterator[Bucket]:
+                async with connect(settings.url) as bucket:
+                    yield bucket
+
+        It runs in the worker's task. One that raises, or takes longer than 30 seconds to start or 10 to stop,
+        ends the worker. Raises `ConfigurationError` where annotations are missing.
+        """
+        self.lifespans.append(declare_lifespan(self.name, function))
+        return function
+
+    def health(self, function: Check, /) -> Check:
+        """Have `function` asked whether this module is well: None if it is, else what is wrong.
+
+        An async function whose parameters are found as those of a lifespan are. A worker with a module that
+        is not well, that raises or takes longer than two seconds is not ready, and its `/readyz` says why.
+        """
+        self.health_checks.append(declare_check(self.name, function))
+        return function
+
+    def mount(self, app: Any) -> None:
+        """Have an ASGI application answer in the API below `/modules/<name>/`.
+
+        It gets the scope with that prefix as `root_path`, and runs in the API's process on its loop. Raises
+        `ConfigurationError` where there is one already.
+        """
+        if self.asgi is not None:
+            raise ConfigurationError(f"module {self.name} mounts two applications; let one of them route")
+        self.asgi = app
 
     def on_failure(self, hook: Hook, /) -> Hook:
         """Have `hook` called with `AttemptFailed` for each failed attempt at a job of this module.

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from penstock.engine.errors import ConfigurationError, UnknownJob
 from penstock.engine.events import FailureHook
 from penstock.engine.metric import Metric, collect
 from penstock.engine.module import JobDefinition, Module
+from penstock.engine.module_hooks import in_order
 from penstock.engine.options import Options
 from penstock.engine.request import Request
 
@@ -26,6 +29,9 @@ class Registry:
         self.metrics: list[Metric] = collect(
             metric for module in modules for metric in module.metrics.values()
         )
+        self.modules = modules
+        self.lifespans = [lifespan for module in modules for lifespan in module.lifespans]
+        self.health_checks = [check for module in modules for check in module.health_checks]
         for module in modules:
             if module.failure_hooks:
                 self.failure_hooks.setdefault(module.name, []).extend(module.failure_hooks)
@@ -39,6 +45,24 @@ class Registry:
 
     def __contains__(self, name: str) -> bool:
         return name in self._jobs
+
+    def defaults(self) -> dict[type[Any], object]:
+        """The settings of modules that need not be given: every field has a default."""
+        kinds = [module.settings for module in self.modules if module.settings is not None]
+        return {kind: kind() for kind in kinds if not any(f.required for f in msgspec.structs.fields(kind))}
+
+    def check_needs(self, given: Iterable[type[Any]]) -> None:
+        """Raise `ConfigurationError` if a job, lifespan or health check needs what nothing provides."""
+        provided = {*given, *(each.provides for each in in_order(self.lifespans, given))}
+        needs = [(f"job {job.name}", kind) for job in self for kind in job.signature.needs.values()]
+        needs += [
+            (f"the health check of {check.module}", kind)
+            for check in self.health_checks
+            for kind in check.needs.values()
+        ]
+        for who, kind in needs:
+            if kind not in provided:
+                raise ConfigurationError(f"{who} needs {kind.__qualname__}, which nothing provides")
 
     def get(self, name: str) -> JobDefinition[..., Any] | None:
         """The definition of a job, None where nobody declares it."""

@@ -34,6 +34,7 @@ from penstock.engine.outcome import (
 )
 from penstock.engine.record import VERSION, Body, Header, Record, decode_body, decode_ending, parse_record
 from penstock.engine.registry import Registry
+from penstock.engine.resources import Resources
 from penstock.engine.seams import Guarded, Seams
 from penstock.engine.signature import encode_result
 
@@ -60,6 +61,8 @@ class Runner:
         self._registry = registry
         self._seams = seams
         self._reports = FailureReports(registry, seams)
+        self.resources = Resources()
+        """What jobs may ask for, while the worker runs."""
         # Consumers bound the threads in use. One abandoned after a timeout must hold up nobody.
         self._threads = trio.CapacityLimiter(math.inf)
         self._rng = rng if rng is not None else random.Random()
@@ -154,6 +157,8 @@ class Runner:
     async def _invoke(
         self, context: JobContext, arguments: dict[str, Any], definition: JobDefinition[..., Any]
     ) -> object:
+        if definition.signature.needs:
+            arguments |= self.resources.pick(definition.signature.needs, definition.module)
         if definition.is_async:
             return await definition.function(context, **arguments)
         call = partial(definition.function, context, **arguments)

@@ -14,6 +14,7 @@ import msgspec
 
 from penstock.engine.errors import ConfigurationError, InvalidArguments, PayloadTooLarge
 from penstock.engine.limits import MAX_ARGUMENTS, MAX_RESULT
+from penstock.engine.provided import PROVIDED
 
 _encode = msgspec.msgpack.Encoder().encode
 _FIELD = re.compile(r"(?:field|required field) `([^`]+)`")
@@ -46,6 +47,9 @@ class Signature:
         self.takes_context = bool(parameters) and _is_context(hints.get(parameters[0].name))
         if self.takes_context:
             parameters = parameters[1:]
+        self.needs = _needs(job, parameters, hints)
+        """Parameters that are no arguments: they are given what some lifespan yields, by its type."""
+        parameters = [each for each in parameters if each.name not in self.needs]
         self.names = [parameter.name for parameter in parameters]
         self._struct = _arguments_struct(job, parameters, hints)
         self.marked = [name for name in self.names if _is_marked(hints.get(name))]
@@ -209,6 +213,14 @@ def _arguments_struct(
     return msgspec.defstruct(
         job.replace(".", "_"), fields, kw_only=True, forbid_unknown_fields=True, frozen=True
     )
+
+
+def _needs(job: str, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> dict[str, type[Any]]:
+    names = [parameter.name for parameter in parameters if parameter.default is PROVIDED]
+    for name in names:
+        if not isinstance(hints.get(name), type):
+            raise ConfigurationError(f"job {job}: {name} is PROVIDED by its type, which has to be a class")
+    return {name: hints[name] for name in names}
 
 
 def _default(value: Any) -> Any:

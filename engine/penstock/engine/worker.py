@@ -3,8 +3,9 @@
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import trio
 
@@ -15,6 +16,7 @@ from penstock.engine.events import WorkerDraining, WorkerStarted, WorkerStopped
 from penstock.engine.fetcher import Fetcher
 from penstock.engine.heartbeat import BEATS, Heartbeat
 from penstock.engine.listener import listen
+from penstock.engine.module_runtime import ailments, open_resources
 from penstock.engine.names import check_queue
 from penstock.engine.reaper import Reaper
 from penstock.engine.registry import Registry
@@ -42,11 +44,14 @@ class Worker:
         queues: Sequence[str] | None = None,
         settings: WorkerSettings | None = None,
         seams: Seams | None = None,
+        provided: Mapping[type[Any], object] | None = None,
     ) -> None:
         """Prepare a worker; `queues` are those that the registry's jobs name where none are given.
 
+        `provided` is, by type, what jobs and lifespans may ask for beside what lifespans yield.
+
         Raises:
-            ConfigurationError: there is no queue to work on.
+            ConfigurationError: there is no queue to work on, or something asks for what nothing provides.
         """
         self.settings = settings if settings is not None else WorkerSettings()
         self.queues = [check_queue(queue) for queue in (registry.queues() if queues is None else queues)]
@@ -55,6 +60,9 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(24):06x}"
         self._store = store
         self._seams = seams if seams is not None else Seams()
+        self._registry = registry
+        self._provided = registry.defaults() | dict(provided or {})
+        registry.check_needs(self._provided)
         self._runner = Runner(registry, self._seams)
         pause = self.settings.lease / BEATS
         self._supervisor = Supervisor(store, self._seams.observers, random.Random(), pause)
@@ -84,8 +92,18 @@ class Worker:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until drained or stopped. Started when the leases are held and wake-ups are heard.
 
-        Cancelled from outside it gives back what it held, bounded in time.
+        Modules' lifespans are opened before, and closed when no job runs any more. Cancelled from outside it
+        gives back what it held, bounded in time. Raises `ModuleFailed`.
         """
+        lifespans = self._registry.lifespans
+        async with open_resources(lifespans, self._provided, self._seams) as self._runner.resources:
+            await self._run(task_status)
+
+    async def ailments(self) -> list[str]:
+        """What modules say is wrong with them; see `Module.health`."""
+        return await ailments(self._registry.health_checks, self._runner.resources)
+
+    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
         lost, shifts = True, 0
         while lost:
             shifts += 1

@@ -1,6 +1,6 @@
 """What orchestrators and scrapers ask: alive, ready, metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import trio
@@ -15,6 +15,9 @@ from penstock.http.schemas import json_response
 MetricsRenderer: TypeAlias = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Takes the `Accept` header (empty without one), gives a body and its content type."""
 
+Ailments: TypeAlias = Callable[[], Awaitable[Sequence[str]]]
+"""Gives what is wrong beside what is asked here; bounds its own time."""
+
 
 class HealthRoutes:
     """The handlers of `/healthz`, `/readyz` and `/metrics`."""
@@ -25,11 +28,13 @@ class HealthRoutes:
         limits: HttpLimits,
         ready: Callable[[], bool],
         metrics: MetricsRenderer | None,
+        ailments: Ailments | None = None,
     ) -> None:
         self._client = client
         self._limits = limits
         self._ready = ready
         self._metrics = metrics
+        self._ailments = ailments
 
     async def alive(self) -> Response:
         """Say that the loop runs, whatever else is wrong: a restart would mend nothing else."""
@@ -40,6 +45,9 @@ class HealthRoutes:
         if not self._ready():
             raise Refused(NOT_READY, "this process is starting or draining")
         await self._ping()
+        wrong = await self._ailments() if self._ailments is not None else []
+        if wrong:
+            raise Refused(NOT_READY, "; ".join(wrong))
         return json_response({"status": "ready"})
 
     async def metrics(self) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from penstock.telemetry.ledger import Told
-from penstock.telemetry.logs.lines import Around
+from penstock.telemetry.logs.lines import Around, bound_fields
 from penstock.telemetry.logs.values import encode
 from penstock.telemetry.scope import attempt_fields
 from penstock.telemetry.traces.otlp import SpanLink
@@ -37,13 +37,14 @@ class PlainEndings:
         """`render` gives a line by what it says and what is around it; `hide` takes known secrets out."""
         self._render = render
         self._hide = hide
+        self._usual = bound_fields()  # of the whole process: which of several workers it is
         self._kinds: dict[Hashable, bytes | None] = {}
         self._second, self._second_text = 0, b""
 
     def line(self, told: Told) -> bytes | None:
         """The line; None where it has to be rendered by itself."""
         attempt, ids = told.attempt, told.scope.ids
-        if ids is None or told.bound is not None or attempt.logged is not None:
+        if ids is None or told.bound != self._usual or attempt.logged is not None:
             return None
         second, rest = divmod(told.ended, 1_000_000_000)
         if second != self._second:
@@ -77,4 +78,4 @@ class PlainEndings:
         return text
 
     def _rendered(self, fields: Mapping[str, object], seconds: float, waited: float, when: int) -> bytes:
-        return self._render({**SAID, "seconds": seconds, "waited": waited}, Around(fields, None, when))
+        return self._render({**SAID, "seconds": seconds, "waited": waited}, Around(fields, self._usual, when))

@@ -1,0 +1,63 @@
+"""A module with everything a module may have, in real processes."""
+
+from pathlib import Path
+
+import httpx
+import trio
+
+from e2e.system import connected
+from support.otlp_receiver import otlp_receiver
+from support.processes import Start, free_port
+from support.redis_server import ValkeyServer
+
+APP = "support.gallery:gallery"
+FOLDER = "PENSTOCK_MODULE_GALLERY_FOLDER"
+
+
+async def test_a_module_lives_with_its_worker(start: Start, valkey: ValkeyServer, tmp_path: Path) -> None:
+    """It is given settings, starts and stops as spans, hands things to jobs, and says whether it is well."""
+    at = f"127.0.0.1:{free_port()}"
+    with otlp_receiver() as receiver:
+        options = ("--redis", valkey.url, "--otlp-endpoint", receiver.endpoint)
+        worker = start("worker", APP, *options, "--metrics-bind", at, **{FOLDER: str(tmp_path)})
+        worker.wait_for_line("worker started")
+        with trio.fail_after(60):
+            async with connected(valkey.url) as client, httpx.AsyncClient(timeout=30) as http:
+                from support.gallery import hang
+
+                receipt = await client.submit(hang, "cat.png")
+                assert (await client.wait(receipt.id)).result == str(tmp_path / "cat.png")
+                assert (await http.get(f"http://{at}/readyz")).status_code == 200
+                (tmp_path / "full").touch()
+                answer = await http.get(f"http://{at}/readyz")
+        assert worker.terminate() == 0
+        names = [span.name for span in receiver.spans]
+
+    assert (answer.status_code, answer.json()["detail"]) == (503, "gallery: the folder is full")
+    assert {"start gallery", "stop gallery"} <= set(names)
+
+
+async def test_a_module_that_cannot_start_ends_its_worker(start: Start, valkey: ValkeyServer) -> None:
+    """With one line that names it, and with the variable where one is missing."""
+    worker = start("worker", APP, "--redis", valkey.url, **{FOLDER: "/nowhere"})
+    assert await trio.to_thread.run_sync(worker.wait) == 1
+    assert "penstock: module gallery failed to start: FileNotFoundError: /nowhere is no folder" in worker.err
+
+    worker = start("worker", APP, "--redis", valkey.url)
+    assert await trio.to_thread.run_sync(worker.wait) == 2
+    assert f"penstock: module gallery needs {FOLDER}; see GallerySettings" in worker.err
+
+
+async def test_a_modules_application_answers_beside_the_api(start: Start, valkey: ValkeyServer) -> None:
+    """On its port, as a span of its own route; the API needs no settings of the worker's."""
+    with otlp_receiver() as receiver:
+        options = ("--redis", valkey.url, "--otlp-endpoint", receiver.endpoint, "--bind", "127.0.0.1:0")
+        api = start("api", APP, *options)
+        url = api.wait_for_line(r"Running on (\S+)")[1]
+        async with httpx.AsyncClient(timeout=30) as http:
+            answer = await http.get(f"{url}/modules/gallery/pictures")
+        assert api.terminate() == 0
+        names = {span.name for span in receiver.spans}
+
+    assert (answer.status_code, answer.text) == (200, "hello from /modules/gallery")
+    assert "GET /modules/gallery/{path}" in names
