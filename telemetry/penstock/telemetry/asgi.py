@@ -26,7 +26,7 @@ from penstock.telemetry.traces.conclusion import fail
 from penstock.telemetry.traces.sort import Sort
 from penstock.telemetry.traces.sorts import Cache
 from penstock.telemetry.traces.span import Span
-from penstock.telemetry.traces.tracing import Tracing, current
+from penstock.telemetry.traces.tracing import Tracing
 
 ASGIScope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,7 +67,7 @@ class TelemetryMiddleware:
 
     async def _serve_traced(self, exchange: "_Exchange", receive: Receive) -> None:
         scope = exchange.scope
-        with current(self._start_span(exchange)) as span:
+        with self._tracing.current(self._start_span(exchange)) as span:
             scope["penstock.trace_id"] = span.trace_id
             scope["penstock.step"] = self._tracing.step
             exchange.traceresponse = span.traceparent.encode()

@@ -66,7 +66,7 @@ class Telemetry:
     def __init__(self, logs: Logs, metrics: Metrics, export: Export, rule: TraceRule | None = None) -> None:
         self.logs = logs
         self.metrics = metrics
-        self.tracing = Tracing(export.provider, rule)
+        self.tracing = Tracing(export.provider, rule, logs.redaction.text)
         self.around_attempt = self.tracing.around_attempt
         """The engine's seam around attempts: their spans, and the fields of all log lines inside."""
         self._export = export

@@ -16,6 +16,7 @@ from opentelemetry.trace import Tracer, get_current_span, set_span_in_context
 from penstock.engine.attempt import Attempt
 from penstock.engine.operation import Operation
 from penstock.engine.request import Request
+from penstock.engine.seams import Redact, unchanged
 from penstock.telemetry.scope import UntracedAttempt
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.around_attempt import AroundAttempt
@@ -33,11 +34,13 @@ from penstock.telemetry.traces.span import Span, new_trace_id
 class Tracing:
     """Makes Penstock's spans; they leave by one provider."""
 
-    def __init__(self, provider: Provider, rule: TraceRule | None = None) -> None:
+    def __init__(self, provider: Provider, rule: TraceRule | None = None, redact: Redact = unchanged) -> None:
+        """`redact` takes secrets out of what exceptions say before it stands on a span."""
         self.provider = provider
         self.enabled = not provider.disabled
         self.rule = rule if rule is not None else TraceRule()
         self.sampling = Sampling(provider.sampler)
+        self._redact = redact
         self.sorts = Sorts()
         self.around_attempt: Callable[[Attempt], AroundAttempt | UntracedAttempt] = (
             partial(AroundAttempt, self) if self.enabled else UntracedAttempt
@@ -61,7 +64,7 @@ class Tracing:
         span = self.below(self._current(), self.sorts.enqueue(requests))
         if len(requests) > 1:
             span.note(names.MESSAGING_BATCH_MESSAGE_COUNT, len(requests))
-        with current(span):
+        with self.current(span):
             headers = {TRACEPARENT: span.traceparent, **self.rule.of_submission(len(requests))}
             yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
 
@@ -75,7 +78,7 @@ class Tracing:
             yield {}
             return
         sort = self.sorts.operation(operation)
-        with current(self.below(self._current(), sort)) as span:
+        with self.current(self.below(self._current(), sort)) as span:
             headers = {TRACEPARENT: span.traceparent}
             try:
                 yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
@@ -87,7 +90,7 @@ class Tracing:
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """A part of the work as a span below the current one; `name` is one of few."""
-        return current(self.below(self._current(), self.sorts.step(name)))
+        return self.current(self.below(self._current(), self.sorts.step(name)))
 
     def below(self, parent: Remote | Span | None, sort: Sort, started: int | None = None) -> Span:
         """A span below `parent`, or the root of a new trace."""
@@ -100,6 +103,23 @@ class Tracing:
         span.inherit(remote, parent.trace_state)
         return span
 
+    @contextmanager
+    def current(self, span: Span) -> Generator[Span]:
+        """Make `span` current, put on it what ends the block early, and end it.
+
+        Not the SDK's `use_span`: it ignores cancellation, and records exceptions as span events, which the
+        conventions have given up for logs.
+        """
+        token = attach(set_span_in_context(span))
+        try:
+            yield span
+        except BaseException as error:
+            fail(span, canonical_name(error), self._redact(str(error)))
+            raise
+        finally:
+            detach(token)
+            span.end()
+
     def _current(self) -> Remote | Span | None:
         span = get_current_span()
         if isinstance(span, LateSpan):
@@ -111,21 +131,3 @@ class Tracing:
             return None
         state = context.trace_state.to_header() if context.trace_state else ""
         return Remote(f"{context.trace_id:032x}", f"{context.span_id:016x}", context.trace_flags, state)
-
-
-@contextmanager
-def current(span: Span) -> Generator[Span]:
-    """Make `span` current, put on it what ends the block early, and end it.
-
-    Not the SDK's `use_span`: it ignores cancellation, and records exceptions as span events, which the
-    conventions have given up for logs.
-    """
-    token = attach(set_span_in_context(span))
-    try:
-        yield span
-    except BaseException as error:
-        fail(span, canonical_name(error), str(error))
-        raise
-    finally:
-        detach(token)
-        span.end()
