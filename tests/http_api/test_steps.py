@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from http_api.helpers import GOOD, Site, served
+from http_api.helpers import GOOD, Site, lines, served
 
 
 class Watching:
@@ -41,3 +41,14 @@ async def test_a_submission_is_parsed_and_validated_apart() -> None:
 
     assert [answer.status_code for answer in answers] == [202, 400, 422]
     assert watching.told == ["parse", "validate", "parse: Refused", "parse", "validate: UnknownJob"]
+
+
+async def test_a_batch_is_parsed_and_validated_chunk_by_chunk() -> None:
+    """A bad line is its own problem, no part's failure."""
+    site = Site()
+    watching = Watching(site.app)
+    async with served(site, watching):
+        results = await site.batch(lines(GOOD, b"{", {"job": "images.nothing"}, GOOD))
+
+    assert ["id" in result for result in results] == [True, False, False, True]
+    assert watching.told == ["parse", "validate"]

@@ -39,12 +39,14 @@ from penstock.http.schemas import (
     JSON,
     NDJSON,
     BatchLine,
+    Submission,
     check_length,
     check_media_type,
     encode_lines,
     parse_submission,
     too_large,
 )
+from penstock.http.steps import step
 
 _Outcome: TypeAlias = Receipt | Problem
 
@@ -113,7 +115,7 @@ class Batch:
         self._body = request.body
         self._scope = scope_of(request)
         self._key = key
-        self._gathered: list[tuple[int, Request | Problem]] = []
+        self._gathered: list[tuple[int, bytes | Problem]] = []
         self._gathered_bytes = 0
         self._number = 0
         self._lost: Problem | None = None
@@ -151,29 +153,46 @@ class Batch:
         if number > self._limits.batch_lines:
             raise PayloadTooLarge(f"a batch has at most {self._limits.batch_lines} lines")
         self._number = number
-        self._gathered.append((number, self._checked(number, element)))
-        self._gathered_bytes += 0 if isinstance(element, PayloadTooLarge) else len(element)
+        if isinstance(element, PayloadTooLarge):
+            self._gathered.append((number, problem_of(element, self._scope)))
+        else:
+            self._gathered.append((number, element))
+            self._gathered_bytes += len(element)
         if (
             len(self._gathered) >= self._limits.chunk_lines
             or self._gathered_bytes >= self._limits.chunk_bytes
         ):
             await self._flush()
 
-    def _checked(self, number: int, element: bytes | PayloadTooLarge) -> Request | Problem:
+    def _checked(self, gathered: list[tuple[int, bytes | Problem]]) -> list[tuple[int, Request | Problem]]:
+        """Parse and validate; one bad line is that line's problem, whatever it is."""
+        with step("parse", self._scope):
+            parsed = [(number, self._parse(element)) for number, element in gathered]
+        with step("validate", self._scope):
+            return [(number, self._validate(number, entry)) for number, entry in parsed]
+
+    def _parse(self, element: bytes | Problem) -> Submission | Problem:
         try:
-            if isinstance(element, PayloadTooLarge):
-                raise element
-            key = None if self._key is None else f"{self._key}:{number}"
-            return parse_submission(element).request(self._registry, key)
-        except Exception as error:  # one bad line is that line's problem, whatever it is
+            return element if isinstance(element, Problem) else parse_submission(element)
+        except Exception as error:
+            return problem_of(error, self._scope)
+
+    def _validate(self, number: int, entry: Submission | Problem) -> Request | Problem:
+        key = None if self._key is None else f"{self._key}:{number}"
+        try:
+            return entry if isinstance(entry, Problem) else entry.request(self._registry, key)
+        except Exception as error:
             return problem_of(error, self._scope)
 
     async def _flush(self) -> None:
-        """Submit what has been gathered and write its results."""
+        """Check and submit what has been gathered and write its results."""
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        receipts = iter(await self._submit([entry for _, entry in gathered if isinstance(entry, Request)]))
+        if not gathered:
+            return
+        checked = self._checked(gathered)
+        receipts = iter(await self._submit([entry for _, entry in checked if isinstance(entry, Request)]))
         results: list[BatchLine] = []
-        for number, entry in gathered:
+        for number, entry in checked:
             results.append(_result(number, entry if isinstance(entry, Problem) else next(receipts)))
         self.results.append(encode_lines(results))
         await self.results.room()
