@@ -135,7 +135,7 @@ class Runner:
         timeout = definition.policy.timeout
         if held.reason is not None:  # cancelled while it waited in the buffer
             return self._stopped(held, attempt, definition, timeout)
-        with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
+        with trio.CancelScope(deadline=held.began + timeout) as scope:
             held.scope = scope
             try:
                 result = await self._invoke(_context(attempt), arguments, definition)
@@ -217,7 +217,7 @@ def _attempt(
     held: Held, record: Record, body: Body, definition: JobDefinition[..., Any], worker: str
 ) -> Attempt:
     header = record.header
-    buffered = trio.current_time() - held.since
+    held.began = trio.current_time()
     return Attempt(
         id=f"{held.queue}.{held.claimed.suffix}",
         job=body.job,
@@ -233,7 +233,7 @@ def _attempt(
         due=header.due / 1000,
         now=held.now / 1000,
         worker=worker,
-        waited=max(0.0, (held.now - header.due) / 1000) + buffered,
+        waited=max(0.0, (held.now - header.due) / 1000) + held.began - held.since,
         logged=definition.signature.logged(body.args) if definition.signature.marked else None,
         crashes=header.crashes,
         previous=_previous(record) if header.attempt else None,

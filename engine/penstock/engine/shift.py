@@ -103,13 +103,15 @@ class Shift:
     def started(self) -> None:
         """A consumer took a job from the buffer."""
         self.running += 1
-        self._made_room()
+        if self._room is not None:
+            self._made_room(self._room)
 
     def ended(self) -> None:
         """A consumer is done with it."""
         self.running -= 1
         self.finished += 1
-        self._made_room()
+        if self._room is not None:
+            self._made_room(self._room)
 
     def settle(self, held: Held, finished: Finished) -> None:
         """Hand over how a job ended here, or that nobody here knows it."""
@@ -152,7 +154,10 @@ class Shift:
         if self._held.get(place) is held:  # a server that lost data may give a token twice
             del self._held[place]
             self._suspects -= held.suspect
-            self._made_room()  # the fetcher may be waiting for the settler, with nothing running here
+            if (
+                self._room is not None
+            ):  # the fetcher may be waiting for the settler, with nothing running here
+                self._made_room(self._room)
             if held.suspect:
                 self.kick()  # the next suspect may come
 
@@ -223,9 +228,9 @@ class Shift:
         """Whether the fetcher should have the loop before more jobs are run."""
         return self._room is not None and self._room.is_set()
 
-    def _made_room(self) -> None:
-        if self._room is not None and len(self.buffer) <= self._room_at:
-            self._room.set()
+    def _made_room(self, room: trio.Event) -> None:
+        if len(self.buffer) <= self._room_at:
+            room.set()
 
 
 class Agenda:
