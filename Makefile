@@ -13,7 +13,7 @@ help: ## Show this help
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[server,jaeger]' --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[server,jaeger,history,postgresql,kafka,outgoing]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed ## Server, API and worker as processes: index the standard library, show what happened

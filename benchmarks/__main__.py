@@ -51,6 +51,16 @@ def durability_command(rounds: int) -> None:
     trio.run(durability.run, rounds)
 
 
+@main.command("job-history")
+@click.option("--jobs", default=1_000_000, show_default=True, help="Jobs in the database.")
+@click.option("--url", help="An empty database; else a new SQLite file.")
+def job_history_command(jobs: int, url: str | None) -> None:
+    """How many endings a second the history takes, and how long searches in it take."""
+    from benchmarks import job_history  # the others do without its extra, penstock[postgresql]
+
+    trio.run(job_history.run, jobs, url)
+
+
 @main.command("reliability")
 @click.option("--peers", is_flag=True, help="Also try the peers, in environments made by pip on demand.")
 @click.option("--only", multiple=True, metavar="WORD", help="Only systems whose names contain this word.")

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -10,10 +10,12 @@ import structlog
 from penstock.deploy.overview import Overview
 from penstock.deploy.settings import Settings
 from penstock.deploy.supervisor import Supervisor
-from penstock.engine import events
+from penstock.engine import bus, cache, events, job_history, outgoing, relay, transport
 from penstock.engine.job import MOVES, JobState
+from penstock.engine.metric import Metric
 from penstock.telemetry.metrics.children import OVERFLOW, Counter, Gauge, Histogram
 from penstock.telemetry.metrics.families import Metrics
+from penstock.telemetry.metrics.module_metrics import bind_module_metrics
 
 HERE = Path(__file__).parent
 
@@ -120,6 +122,14 @@ nothing else about a metric can fail a job. What is counted is a fact of the pro
 process, as in tests, both hear it while they are open.
 """
 
+ADAPTERS: dict[str, Sequence[Metric]] = {
+    "redis": transport.METRICS,
+    "bus": bus.METRICS,
+    "cache": cache.METRICS,
+    "outgoing": outgoing.METRICS,
+    "history": job_history.METRICS,
+    "relay": relay.METRICS,
+}
 PARTS = ("submissions", "jobs", "worker", "queues", "http", "own", "make")
 PROCESSES = {
     "submissions": "api; whoever submits",
@@ -130,6 +140,12 @@ PROCESSES = {
     "own": "all",
     "make": "all",
     "supervisor": "`worker --processes N`",
+    "redis": "all",
+    "bus": "worker",
+    "cache": "worker, where a job asks for it",
+    "outgoing": "worker, where a job asks for it",
+    "history": "relay, api with `--history-url`",
+    "relay": "relay",
 }
 """Which processes fill the families of each part of `Metrics`; `penstock dev` is all of them in one."""
 
@@ -166,10 +182,16 @@ def metric_table() -> str:
 def _families(metrics: Metrics) -> Iterator[tuple[str, Counter | Gauge | Histogram]]:
     """The families of a process of every kind, each with the name of the part that has it."""
     parts = {id(family): part for part in PARTS for family in vars(getattr(metrics, part)).values()}
-    own = metrics.registry.families()
-    Overview(Supervisor(Settings(), structlog.get_logger(), debug=False), metrics)
     for family in metrics.registry.families():
-        yield parts[id(family)] if family in own else "supervisor", family
+        yield parts[id(family)], family
+    known = list(metrics.registry.families())
+    Overview(Supervisor(Settings(), structlog.get_logger(), debug=False), metrics)
+    for part, declared in (("supervisor", ()), *ADAPTERS.items()):
+        bind_module_metrics(metrics, declared)
+        for family in metrics.registry.families():
+            if family not in known:
+                known.append(family)
+                yield part, family
 
 
 PAGES = {"job-life.md": job_life, "events.md": event_table, "metrics.md": metric_table}

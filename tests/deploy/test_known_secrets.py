@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -9,6 +10,7 @@ from penstock.deploy import settings as deploy_settings
 from penstock.deploy.cli import cli
 from penstock.deploy.known_secrets import known_secrets
 from penstock.deploy.settings import Settings
+from penstock.engine import Module
 from penstock.telemetry.logs.schema import LogSchema
 
 
@@ -17,7 +19,7 @@ def test_the_variables_that_settings_name_and_the_passwords_of_the_url() -> None
     settings = Settings(redis="redis://:s3cret%2Fword@host?password=other", secrets=("DB_PASSWORD", "UNSET"))
     environ = {"DB_PASSWORD": "hunter2!", "HOME": "/root"}
 
-    assert known_secrets(settings, environ) == {
+    assert known_secrets(settings, environ=environ) == {
         "DB_PASSWORD": "hunter2!",
         "UNSET": "",
         "password 1 of the Redis URL": "s3cret/word",
@@ -25,9 +27,28 @@ def test_the_variables_that_settings_name_and_the_passwords_of_the_url() -> None
     }
 
 
+def test_secrets_of_modules_and_of_the_history_are_known() -> None:
+    """Modules tell theirs themselves; one whose settings are wrong has none here, and says so later."""
+
+    class Keys(msgspec.Struct):
+        key: str
+
+        @property
+        def all_secrets(self) -> tuple[str, ...]:
+            return (self.key,)
+
+    modules = [Module("a", settings=Keys), Module("b", settings=Keys), Module("c")]
+    settings = Settings(history_url="postgresql://me:hunter2@db/history")
+
+    assert known_secrets(settings, modules, {"PENSTOCK_MODULE_A_KEY": "s3cret"}) == {
+        "password 1 of the history's URL": "hunter2",
+        "secret 1 of the module a": "s3cret",
+    }
+
+
 def test_nothing_is_secret_by_default() -> None:
     """A plain URL has no password."""
-    assert known_secrets(Settings(), {"HOME": "/root"}) == {}
+    assert known_secrets(Settings(), environ={"HOME": "/root"}) == {}
 
 
 def test_the_settings_know_every_schema() -> None:

@@ -35,7 +35,7 @@ def test_every_command_of_the_scripts_is_asked_for() -> None:
         for name in re.findall(r"redis\.p?call\(\s*'([A-Za-z]+)'", script.source)
     }
     assert len(used) > 30
-    assert used - set(needed_commands("default")) == OPTIONAL
+    assert used - set(needed_commands("default", relay=True)) == OPTIONAL
     assert permissions.script_commands() >= {"LPUSH", "RPUSH", "TIME"}  # named in variables and the clock
 
 
@@ -44,12 +44,24 @@ def test_every_command_of_the_transport_is_asked_for() -> None:
     pattern = r"""(?:execute|pack|_execute)\(\(?\s*"([A-Z]+)\""""
     sent = {name for file in ENGINE.rglob("*.py") for name in re.findall(pattern, file.read_text())}
     assert {"EVALSHA", "EVAL", "PING", "SADD"} <= sent
-    assert sent - set(needed_commands("default")) - set(NOT_FOR_EVERYBODY) == set()
+    assert sent - set(needed_commands("default", relay=True)) - set(NOT_FOR_EVERYBODY) == set()
+
+
+def test_workers_are_not_asked_for_what_only_relays_do() -> None:
+    """A narrow user that ran workers before there were relays goes on doing so; the scripts tell."""
+    of_others = [script for name, script in scripts.load().items() if name not in scripts.OF_RELAYS]
+    used = {
+        name for script in of_others for name in re.findall(r"redis\.p?call\(\s*'([A-Z]+)'", script.source)
+    }
+    assert used - set(needed_commands("default")) == OPTIONAL
+    alone = set(needed_commands("default", relay=True)) - set(needed_commands("default"))
+    assert "XREADGROUP" in alone
+    assert alone.isdisjoint(used)
 
 
 async def test_each_command_is_named_when_it_is_refused(valkey: ValkeyServer) -> None:
     """For every single one: a user that lacks it, and the list that names it and nothing else."""
-    asked = [name for name in needed_commands("default") if name != "EVAL"]
+    asked = [name for name in needed_commands("default", relay=True) if name != "EVAL"]
     async with Redis(valkey.tcp_url) as owner:
         for name in asked:
             await owner.execute(
@@ -58,7 +70,7 @@ async def test_each_command_is_named_when_it_is_refused(valkey: ValkeyServer) ->
             )
     for name in asked:
         async with Redis(valkey.tcp_url.replace("redis://", f"redis://{name}:x@")) as redis:
-            assert await refused_commands(redis, ["default"]) == [name]
+            assert await refused_commands(redis, ["default"], relay=True) == [name]
 
 
 @pytest.mark.parametrize(

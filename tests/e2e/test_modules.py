@@ -6,6 +6,7 @@ import httpx
 import trio
 
 from e2e.system import connected
+from support.gallery import hang
 from support.otlp_receiver import otlp_receiver
 from support.processes import Start, free_port
 from support.redis_server import ValkeyServer
@@ -23,8 +24,6 @@ async def test_a_module_lives_with_its_worker(start: Start, valkey: ValkeyServer
         worker.wait_for_line("worker started")
         with trio.fail_after(60):
             async with connected(valkey.url) as client, httpx.AsyncClient(timeout=30) as http:
-                from support.gallery import hang
-
                 receipt = await client.submit(hang, "cat.png")
                 assert (await client.wait(receipt.id)).result == str(tmp_path / "cat.png")
                 assert (await http.get(f"http://{at}/readyz")).status_code == 200
@@ -35,6 +34,37 @@ async def test_a_module_lives_with_its_worker(start: Start, valkey: ValkeyServer
 
     assert (answer.status_code, answer.json()["detail"]) == (503, "gallery: the folder is full")
     assert {"start gallery", "stop gallery"} <= set(names)
+
+
+async def test_an_event_is_part_of_the_story_that_it_comes_from(
+    start: Start, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """From the job that published it to the job that handles it: one trace, one tenant."""
+    with otlp_receiver() as receiver:
+        options = ("--redis", valkey.url, "--otlp-endpoint", receiver.endpoint)
+        worker = start("worker", APP, *options, **{FOLDER: str(tmp_path)})
+        worker.wait_for_line("worker started")
+        note = tmp_path / "cat.png.note"
+        with trio.fail_after(60):
+            async with connected(valkey.url) as client:
+                await client.submit(hang.using(tenant="acme"), "cat.png")
+                worker.wait_for_line(r'"job finished".*gallery\.praise')
+        assert worker.terminate() == 0
+        spans = receiver.spans
+
+    assert note.read_text() == "acme has hung cat.png"
+    [publish] = [span for span in spans if span.name == "publish pictures.hung"]
+    names = sorted(span.name for span in spans if span.trace_id == publish.trace_id)
+    assert names == [
+        "attempt default",  # its submitter had no telemetry, so that the job began the trace
+        "dispatch pictures.hung",
+        "enqueue default",
+        "process default",
+        "process default",
+        "publish pictures.hung",
+        "wait default",
+        "wait default",
+    ]
 
 
 async def test_a_module_that_cannot_start_ends_its_worker(start: Start, valkey: ValkeyServer) -> None:

@@ -28,7 +28,7 @@ class Server:
         await trio.lowlevel.checkpoint()
         if self.trouble is not None:
             raise self.trouble
-        return [self.used, self.limit]
+        return [self.used, self.limit, 0]
 
 
 async def test_above_the_limit_nothing_is_taken_in_and_below_it_everything(autojump_clock: MockClock) -> None:

@@ -12,6 +12,7 @@ from http_api.helpers import GOOD, Site, check_members, lines, served
 from http_api.test_app import TRACE, Middleware
 from http_api.test_batch import HEAD, chunk, connection, receive_until
 from penstock.engine.errors import StoreFull, StoreRefused, StoreUnavailable
+from penstock.engine.job_history import HistoryUnavailable
 from penstock.http import HttpLimits, problems
 
 Ask: TypeAlias = Callable[[Site], Awaitable[httpx.Response]]
@@ -109,6 +110,20 @@ async def failures_of_a_queue_that_cannot_be(site: Site) -> httpx.Response:
     return await site.http.get("/v1/failures?queue=N")
 
 
+class AwayHistory:
+    """Its database does not answer."""
+
+    async def search(self, search: Any) -> Any:
+        raise HistoryUnavailable("secret")
+
+    async def read(self, job_id: str) -> Any:
+        raise HistoryUnavailable("secret")
+
+
+async def history_away(site: Site) -> httpx.Response:
+    return await site.http.get("/v1/history")
+
+
 CASES: list[tuple[int, str, Ask]] = [
     (400, "malformed-json", post(b"{")),
     (404, "", get("/nowhere")),
@@ -123,12 +138,14 @@ CASES: list[tuple[int, str, Ask]] = [
     (422, "invalid-request", post({"job": "images.thumbnail", "priority": 99})),
     (422, "unknown-job", post({"job": "no.such"})),
     (422, "invalid-arguments", post({"job": "images.thumbnail"})),
+    (422, "no-history", get("/v1/history")),
     (422, "invalid-request", failures_of_a_queue_that_cannot_be),
     (429, "queue-full", full),
     (429, "store-full", raising(StoreFull("no room"))),
     (500, "internal", raising(ZeroDivisionError("secret"))),
     (500, "store-refused", raising(StoreRefused("secret"))),
     (503, "store-unavailable", unplugged),
+    (503, "history-unavailable", history_away),
     (503, "not-ready", not_ready),
     (503, "not-durable", not_durable),
 ]
@@ -147,7 +164,8 @@ def name(case: Any) -> str | None:
 
 async def asked(ask: Ask) -> httpx.Response:
     """The answer of a site behind a middleware that traces."""
-    site = Site(max_waiting=1, limits=HttpLimits(patience=0.05))
+    history = AwayHistory() if ask is history_away else None
+    site = Site(max_waiting=1, limits=HttpLimits(patience=0.05), history=history)
     async with served(site, Middleware(site.app)):
         return await ask(site)
 

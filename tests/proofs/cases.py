@@ -12,6 +12,7 @@ from penstock.engine.job import FINAL, JobState
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.store import Terms
 from penstock.engine.transport import Redis
+from proofs import relay_cases
 from support.stores import LEASE, Hand, QueueUnderTest, new_job
 
 QUEUE = "q"
@@ -45,8 +46,8 @@ async def submit_until_full(queue: QueueUnderTest, worker: Hand) -> Send:
 async def memory(queue: QueueUnderTest, worker: Hand) -> Send:
     async def limit() -> object:
         assert isinstance(queue.store, RedisStore)
-        used, most = await queue.store._call("memory", queue.name)
-        return used > 0, most
+        used, most, most_endings = await queue.store._call("memory", queue.name)
+        return used > 0, most, most_endings
 
     return limit
 
@@ -69,10 +70,14 @@ CASES: Mapping[str, Sequence[Case]] = {
     "return_claim": [twice.return_claim],
     "settle": [twice.settle_finally, twice.settle_for_now, twice.settle_failed],
     "submit": [twice.submit, submit_one, submit_the_last_one, submit_until_full],
+    **relay_cases.CASES,
 }
 """By the name of the script."""
 
-SECOND_ANSWERS: Mapping[Case, Callable[[QueueUnderTest], Any]] = dict(twice.SPENT)
+SECOND_ANSWERS: Mapping[Case, Callable[[QueueUnderTest], Any]] = {
+    **dict(twice.SPENT),
+    **relay_cases.SECOND_ANSWERS,
+}
 """Of those that tell what this call did: what they say when it had been done before."""
 
 

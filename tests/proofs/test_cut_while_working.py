@@ -31,6 +31,7 @@ from penstock.engine.events import (
 from penstock.engine.job import JobState
 from penstock.engine.names import split_job_id
 from penstock.engine.outcome import Succeeded
+from penstock.engine.record import parse_record
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import Redis
 from proofs.cases import endings_of
@@ -88,6 +89,11 @@ class Site:
         self.store = store
         self.ears = Ears()
 
+    async def enlist(self) -> None:
+        """From now on every ending is kept for a sink."""
+        for queue in QUEUES:
+            await self.store.outbox.enlist(queue, "sink", 1000)
+
     async def submit(self) -> tuple[list[Receipt], list[Receipt]]:
         """Every queue's jobs: those that are to be worked on, and those that are to be cancelled."""
         wanted: list[Request] = []
@@ -135,6 +141,22 @@ class Site:
                 await self.client.wait(receipt.id)
             worker.drain()
 
+    async def relay(self) -> Counter[str]:
+        """How often the sink is told of each job's end, when all have ended; one entry is set aside."""
+        told, outbox = Counter[str](), self.store.outbox
+        for queue in QUEUES:
+            taken = await outbox.take(queue, "sink", "relay", 1000, 60_000)
+            assert taken is not None
+            told += Counter(e.suffix for e in taken.entries if parse_record(e.record).header.state.final)
+            ids = [entry.id for entry in taken.entries]
+            await outbox.set_aside(queue, "sink", ids[:1])
+            await outbox.acknowledge(queue, "sink", ids[1:])
+            await outbox.retire(queue, "sink", "relay")
+            backlog = await outbox.backlog(queue)
+            assert (backlog.aside, backlog.sinks[0].behind, backlog.sinks[0].relays) == (1, 0, 0)
+            await outbox.withdraw(queue, "sink")
+        return told
+
     def _worker(self) -> Worker:
         settings, seams = WorkerSettings(concurrency=8, lease=LEASE), Seams(Observers(self.ears))
         return Worker(self.store, Registry([module]), QUEUES, settings, seams)
@@ -155,6 +177,7 @@ async def test_nobody_at_work_notices_a_call_that_is_cut_off(
     with trio.fail_after(60):
         async with Redis(proxy.url) as ours, Redis(proxy.url) as theirs, Client(RedisStore(ours)) as client:
             site = Site(client, RedisStore(theirs))
+            await site.enlist()
             wanted, unwanted = await site.submit()
             await site.be_given_back()
             await site.do_what_workers_seldom_do(unwanted)
@@ -163,11 +186,13 @@ async def test_nobody_at_work_notices_a_call_that_is_cut_off(
             ended = Counter[str]()
             for queue in QUEUES:
                 ended += await endings_of(ours, queue)
+            told = await site.relay()
 
     assert proxy.cuts == 1
     states = Counter(job.state for job in jobs if job is not None)
     assert states == {JobState.SUCCEEDED: len(wanted), JobState.CANCELLED: len(unwanted)}
     assert ended == Counter(split_job_id(receipt.id)[1] for receipt in (*wanted, *unwanted))
+    assert told == ended
     assert_history(site.ears, wanted)
 
 

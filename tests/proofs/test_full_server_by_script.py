@@ -67,7 +67,8 @@ async def test_nothing_more_is_taken_in(
     """Refused with a typed error, by the look at the server's memory or by the script itself."""
     if not watched:
 
-        async def see_nothing(watch: MemoryWatch, queue: str) -> None: ...
+        async def see_nothing(watch: MemoryWatch, queue: str) -> int:
+            return 0
 
         monkeypatch.setattr(MemoryWatch, "check", see_nothing)
     async with redis_harness(server.url) as harness:
@@ -87,4 +88,4 @@ async def test_a_full_server_can_be_asked_how_full_it_is(server: ValkeyServer, r
         queue = QueueUnderTest(harness, QUEUE)
         send = await case(queue, await set_up(queue))
         await redis.execute("CONFIG", "SET", "maxmemory", 1)
-        assert await send() == (True, 1)
+        assert await send() == (True, 1, 0)

@@ -26,6 +26,7 @@ from penstock.engine import (
 from penstock.engine.errors import JobNotFound
 from penstock.engine.events import JobParked, JobStarted, WorkersReaped
 from penstock.engine.redis_store import RedisStore
+from penstock.engine.store import NewJob
 from penstock.engine.transport import Redis, Script
 from proofs.key_table import keys_seen, table
 from support.redis_server import ValkeyServer
@@ -110,9 +111,24 @@ async def worker_on(store: RedisStore, ears: Ears, *modules: Module) -> AsyncGen
         worker.drain()
 
 
+async def relay_something(store: RedisStore) -> None:
+    """A relay hands endings on, cannot read one, and is not needed any more."""
+    await store.outbox.enlist("q", "history", 1000)
+    for name in ("told", "garbled"):
+        await store.submit("q", [NewJob(name, b"")])
+        await store.cancel("q", name)
+    taken = await store.outbox.take("q", "history", "relay", 100, 1000)
+    assert taken is not None
+    told, garbled = taken.entries
+    await store.outbox.acknowledge("q", "history", [told.id])
+    await store.outbox.set_aside("q", "history", [garbled.id])
+    await store.outbox.withdraw("q", "history")
+
+
 async def run_everything(store: RedisStore) -> None:
     """Every kind of end, on a queue whose workers come, crash, drain and listen."""
     ears = Ears()
+    await relay_something(store)
     async with Client(store) as client:
         crashed = [await client.submit(fine), await client.submit(again)]
         await store.join("q", "crashed", 500, 2)

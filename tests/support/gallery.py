@@ -15,6 +15,12 @@ class GallerySettings(msgspec.Struct):
     folder: Path
 
 
+class Hung(msgspec.Struct):
+    """A picture hangs."""
+
+    name: str
+
+
 class Bucket:
     """Pictures in a folder."""
 
@@ -44,7 +50,14 @@ async def not_full(bucket: Bucket) -> str | None:
 async def hang(ctx: JobContext, name: str, bucket: Bucket = PROVIDED) -> str:
     """Hang a picture."""
     hung.inc()
+    await ctx.publish("pictures.hung", Hung(name))
     return str(bucket.folder / name)
+
+
+@gallery.on("pictures.hung")
+async def praise(ctx: JobContext, event: Hung, bucket: Bucket = PROVIDED) -> None:
+    """Say so, on a note beside it."""
+    (bucket.folder / f"{event.name}.note").write_text(f"{ctx.tenant} has hung {event.name}")
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

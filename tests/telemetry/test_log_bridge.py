@@ -72,9 +72,14 @@ class Parameters:
         return "('ann@example.org', 'hunter2')"
 
 
-def test_sqlalchemy_echo_tells_statements_and_no_values(logs: Logs, stream: io.StringIO) -> None:
+def test_sqlalchemy_echo_tells_statements_and_no_values(
+    logs: Logs, stream: io.StringIO, caplog: pytest.LogCaptureFixture
+) -> None:
     """In the manner of its engine: statement, then statistics with parameters, then rows."""
     engine = logging.getLogger("sqlalchemy.engine.Engine")
+    caplog.set_level(
+        logging.DEBUG, engine.name
+    )  # as `echo` does: the library, once imported, says warnings only
     engine.info("SELECT mail FROM user WHERE name = ?")
     engine.info("[%s] %r", "generated in 0.00017s", Parameters())
     engine.info("[%s] %r", "cached since 1.2s ago", ("ann@example.org", "hunter2"))

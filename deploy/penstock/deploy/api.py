@@ -10,6 +10,7 @@ from penstock.deploy.settings import (
     Settings,
     app_argument,
     bind_option,
+    history_option,
     insecure_option,
     max_waiting_option,
     modules_option,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     bind_option,
     insecure_option,
     max_waiting_option,
+    history_option,
     *telemetry_options,
 )
 def api(settings: Settings) -> None:
@@ -57,6 +59,8 @@ async def _run(settings: Settings, registry: Registry) -> None:
         await nursery.start(drain_on_signal, drain.set)
         for watch in (parts.watch_store, parts.watch_loop, parts.look_at_store, parts.permissions.run):
             nursery.start_soon(watch)
+        if parts.history is not None:
+            nursery.start_soon(parts.history.run)
         await serve_api(parts, drain)
         nursery.cancel_scope.cancel()
 

@@ -29,6 +29,8 @@ def create_asgi() -> TelemetryMiddleware:
     app, served = parts.api(trio.Event(), enter_client=True)
 
     async def watch() -> None:
+        if parts.history is not None:
+            app.nursery.start_soon(parts.history.run)
         for one in (parts.watch_store, parts.watch_loop, parts.look_at_store, parts.permissions.run):
             app.nursery.start_soon(one)
 

@@ -82,12 +82,17 @@ def end_with_supervisor(end: socket.socket, patience: float) -> None:
 async def _run(birth: Birth, registry: Registry, end: socket.socket) -> None:
     from penstock.deploy.composition import compose
 
-    async with compose(birth.settings, registry, role="worker") as parts, trio.open_nursery() as nursery:
-        worker, lifeline = parts.worker(), Lifeline(end)
+    async with (
+        compose(birth.settings, registry, role="worker") as parts,
+        parts.open_bus() as bus,
+        trio.open_nursery() as nursery,
+    ):
+        worker, lifeline = parts.worker(bus), Lifeline(end)
         await nursery.start(_drain_on_signals, worker)
         nursery.start_soon(_obey, lifeline, parts, worker)
         nursery.start_soon(parts.permissions.run)
         nursery.start_soon(parts.watch_loop)
+        nursery.start_soon(bus.run)
         await worker.run()
         with trio.move_on_after(_LAST_REPORT_WITHIN):
             await lifeline.send(await _report(parts, worker))  # an orderly end loses no count

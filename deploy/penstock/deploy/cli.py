@@ -17,6 +17,9 @@ from penstock.deploy.check import check
 from penstock.deploy.dev import dev
 from penstock.deploy.explanation import explain
 from penstock.deploy.failures import failures
+from penstock.deploy.history import history, migrate
+from penstock.deploy.relay import relay
+from penstock.deploy.relays import relays
 from penstock.deploy.settings import DEBUG, debug_option
 from penstock.deploy.submit import submit
 from penstock.deploy.worker import worker
@@ -56,7 +59,7 @@ def cli() -> None:
     """
 
 
-for _command in (dev, api, worker, submit, failures, check):
+for _command in (dev, api, worker, submit, failures, history, migrate, relay, relays, check):
     cli.add_command(_command)
 
 

@@ -5,24 +5,31 @@ The only place that knows all parts by name; commands choose which of them to ru
 
 import os
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 from quart_trio import QuartTrio
 
+from penstock.deploy.bus_part import BusPart, open_bus
 from penstock.deploy.known_secrets import known_secrets
 from penstock.deploy.module_settings import read_module_settings
 from penstock.deploy.overview import Overview
 from penstock.deploy.probes import create_probes
 from penstock.deploy.settings import Settings
+from penstock.deploy.shipped import shipped, shipped_metrics, with_shipped
 from penstock.deploy.store_watch import PermissionWatch, look_once
+from penstock.engine.bus import METRICS as BUS_METRICS
 from penstock.engine.client import Client
+from penstock.engine.context import EventPublisher
 from penstock.engine.errors import StoreRefused
+from penstock.engine.metric import Metric
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.registry import Registry
 from penstock.engine.supervision import Supervisor
+from penstock.engine.transport import METRICS as TRANSPORT_METRICS
 from penstock.engine.transport import open_link
 from penstock.engine.worker import Worker
 from penstock.engine.worker_settings import WorkerSettings
@@ -33,6 +40,9 @@ from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
 from penstock.telemetry.metrics.endpoint import MetricsEndpoint
 from penstock.telemetry.metrics.module_metrics import bind_module_metrics
+
+if TYPE_CHECKING:
+    from penstock.deploy.history_part import HistoryPart
 
 Ready = Callable[[], bool]
 
@@ -59,7 +69,7 @@ class Parts:
                 log_format=settings.log_format,
                 log_schema=settings.log_schema,
                 redact=settings.redact or (),
-                secrets=known_secrets(settings),
+                secrets=known_secrets(settings, registry.modules),
                 otlp_endpoint=settings.otlp_endpoint,
                 spans_file=None if settings.spans_file is None else str(settings.spans_file),
                 trace_mode=settings.trace_mode,
@@ -73,7 +83,23 @@ class Parts:
         self._queues = settings.queues or registry.queues()
         self.permissions = PermissionWatch(self.redis, self._queues, log)
         self._metrics = self.telemetry.metrics_endpoint(self.store)
-        self._unbind_metrics = bind_module_metrics(self.telemetry.metrics, registry.metrics)
+        self._unbind = list[Callable[[], None]]()
+        self.bind_metrics([*registry.metrics, *TRANSPORT_METRICS])
+
+    @cached_property
+    def history(self) -> "HistoryPart | None":
+        """What answers for the history, where one is kept; to be run beside the API.
+
+        Raises `ConfigurationError` for an address that cannot be, and without the extra `history`.
+        """
+        if self.settings.history_url is None:
+            return None
+        from penstock.deploy.history_part import HistoryPart
+        from penstock.engine.job_history import METRICS, HistorySettings
+
+        self.bind_metrics(METRICS)
+        settings = HistorySettings(url=self.settings.history_url)
+        return HistoryPart(settings, self.telemetry.seams(), self.telemetry.logs.logger("penstock"))
 
     def api(self, draining: trio.Event, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
         """The API, and the same with telemetry's middleware around it, which is what is served."""
@@ -84,6 +110,7 @@ class Parts:
             ready=lambda: not draining.is_set() and not self.permissions.refused,
             enter_client=enter_client,
             draining=draining,
+            history=self.history,
         )
         apps = {module.name: module.asgi for module in self.registry.modules if module.asgi is not None}
         return app, self.telemetry.middleware(cast(ASGIApp, mounted(app, apps)))
@@ -92,7 +119,7 @@ class Parts:
         """Whether nothing but its modules may keep a worker from being ready."""
         return worker.ready and not self.permissions.refused
 
-    def probes(self, ready: Ready, ailments: Ailments) -> QuartTrio:
+    def probes(self, ready: Ready, ailments: Ailments | None = None) -> QuartTrio:
         """What a worker serves: liveness, readiness, metrics."""
         return create_probes(self.client, ready=ready, metrics=self._metrics, ailments=ailments)
 
@@ -101,22 +128,33 @@ class Parts:
         metrics = self._metrics = MetricsEndpoint(self.telemetry.metrics, self.store, overview.gather)
         return create_probes(self.client, ready=lambda: overview.ready, metrics=metrics, look=overview.ask)
 
-    def worker(self) -> Worker:
+    @asynccontextmanager
+    async def open_bus(self) -> AsyncGenerator[BusPart]:
+        """The event bus for the block's length; raises `ConfigurationError` as `bus_part.open_bus`."""
+        self.bind_metrics(BUS_METRICS)
+        async with open_bus(self.settings.bus, self.redis) as bus:
+            yield BusPart(bus, self.redis, self.client, self.registry, self.telemetry)
+
+    def worker(self, bus: BusPart) -> Worker:
         """A worker of the queues that the settings name, or of all that the registry's jobs name.
 
-        Raises `ConfigurationError`, also for settings of modules.
+        Its jobs publish on `bus`. Raises `ConfigurationError`, also for settings of modules.
         """
         settings = self.settings
+        registry, seams = with_shipped(self.registry), self.telemetry.seams()
         provided: dict[type[Any], object] = {
             Client: self.client,
-            **read_module_settings(self.registry.modules, os.environ),
+            EventPublisher: bus.publisher,
+            **shipped(registry, self.redis, seams),
+            **read_module_settings(registry.modules, os.environ),
         }
+        self.bind_metrics(shipped_metrics())
         return Worker(
             self.store,
-            self.registry,
+            registry,
             settings.queues,
             WorkerSettings(concurrency=settings.concurrency, lease=settings.lease, grace=settings.grace),
-            self.telemetry.seams(),
+            seams,
             provided=provided,
         )
 
@@ -142,9 +180,14 @@ class Parts:
         """Measure how late the event loop is, until cancelled."""
         await self.telemetry.watch()
 
+    def bind_metrics(self, metrics: Iterable[Metric]) -> None:
+        """Show what a part of the engine counts, until the end."""
+        self._unbind.append(bind_module_metrics(self.telemetry.metrics, metrics))
+
     async def aclose(self) -> None:
         """Close the connection and write out what telemetry holds; bounded."""
-        self._unbind_metrics()
+        for unbind in self._unbind:
+            unbind()
         if self.redis.up:  # or it would only take time
             await self._metrics.resign()
         await self.redis.aclose()

@@ -17,6 +17,7 @@ from penstock.deploy.settings import (
     Settings,
     app_argument,
     bind_option,
+    bus_option,
     max_waiting_option,
     modules_option,
     server_options,
@@ -33,6 +34,7 @@ from penstock.engine.registry import Registry
     app_argument(),
     modules_option,
     bind_option,
+    bus_option,
     max_waiting_option,
     *server_options,
     *worker_options,
@@ -58,8 +60,12 @@ async def _run(settings: Settings, registry: Registry) -> None:
     server = EmbeddedServer.open(settings.data / "valkey", executable=settings.redis_server)
     async with server as embedded:
         settings = msgspec.structs.replace(settings, redis=embedded.url)
-        async with compose(settings, registry, role="dev") as parts, trio.open_nursery() as nursery:
-            worker, drain = parts.worker(), trio.Event()
+        async with (
+            compose(settings, registry, role="dev") as parts,
+            parts.open_bus() as bus,
+            trio.open_nursery() as nursery,
+        ):
+            worker, drain = parts.worker(bus), trio.Event()
 
             def drain_both() -> None:
                 drain.set()
@@ -69,6 +75,7 @@ async def _run(settings: Settings, registry: Registry) -> None:
             nursery.start_soon(parts.look_at_store)
             nursery.start_soon(parts.permissions.run)
             nursery.start_soon(parts.watch_loop)
+            nursery.start_soon(bus.run)
             async with trio.open_nursery() as working:
                 url = await working.start(partial(serve_api, parts, drain))
                 working.start_soon(worker.run)

@@ -36,6 +36,7 @@ _KEYED = {
     "RPUSH": "value",
     "SET": "value",
     "XADD": "* field value",
+    "XLEN": "",
     "XREVRANGE": "+ -",
     "ZADD": "0 member",
     "ZCARD": "",
@@ -45,6 +46,17 @@ _KEYED = {
     "ZREM": "member",
     "ZREMRANGEBYSCORE": "0 0",
     "ZSCORE": "member",
+}
+# What relays need beside; workers and clients never send it.
+_OF_RELAYS = {
+    "XACK": "XACK {key} sink 1-1",
+    "XCLAIM": "XCLAIM {key} sink relay 0 1-1",
+    "XGROUP": "XGROUP CREATE {key} sink $",
+    "XINFO": "XINFO GROUPS {key}",
+    "XPENDING": "XPENDING {key} sink",
+    "XRANGE": "XRANGE {key} - +",
+    "XREADGROUP": "XREADGROUP GROUP sink relay STREAMS {key} >",
+    "XTRIM": "XTRIM {key} MINID 1",
 }
 # Those of which the scripts may do without: INFO tells how full the server is.
 OPTIONAL = {"INFO"}
@@ -68,8 +80,11 @@ class Server(Protocol):
         ...
 
 
-def needed_commands(queue: str) -> dict[str, str]:
-    """Every command that workers and clients of `queue` send or let a script run, in a complete form."""
+def needed_commands(queue: str, *, relay: bool = False) -> dict[str, str]:
+    """Every command that workers and clients of `queue` send or let a script run, in a complete form.
+
+    With `relay`, also what relays do.
+    """
     key, channel = keys.job(queue, "check"), keys.wake(queue, "check")
     direct = {
         "EVAL": f"EVAL script 1 {key}",
@@ -83,6 +98,8 @@ def needed_commands(queue: str) -> dict[str, str]:
         "XREAD": f"XREAD COUNT 1 STREAMS {key} 0",
     }
     keyed = {name: f"{name} {key} {rest}" for name, rest in _KEYED.items()}
+    if relay:
+        direct |= {name: form.format(key=keys.outbox(queue)) for name, form in _OF_RELAYS.items()}
     used = script_commands() | set(direct) | {"GET", "XREVRANGE"}
     return {name: form for name, form in sorted({**direct, **keyed}.items()) if name in used}
 
@@ -95,13 +112,13 @@ def script_commands() -> set[str]:
     return words & (set(_KEYED) | {"SPUBLISH", "TIME"})
 
 
-async def refused_commands(server: Server, queues: Sequence[str]) -> list[str]:
+async def refused_commands(server: Server, queues: Sequence[str], *, relay: bool = False) -> list[str]:
     """The needed commands that the server's ACL keeps from this user, keys and channels considered.
 
     Nothing is changed. Empty where the server does not know how to tell (below version 7). Raises
     `StoreUnavailable`.
     """
-    forms = [form for queue in queues for form in needed_commands(queue).values()]
+    forms = [form for queue in queues for form in needed_commands(queue, relay=relay).values()]
     try:
         reply: Any = await server.execute("EVAL", _ASK, 0, *forms)
     except StoreRefused as error:

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = DEFAULT_BIND
     allow_insecure: bool = False
     max_waiting: int = MAX_WAITING
+    history_url: str | None = None
+    bus: str = "redis"
     metrics_bind: str | None = None
     queues: tuple[str, ...] | None = None
     processes: int = 1
@@ -152,6 +154,16 @@ max_waiting_option = setting(
     "Ready jobs that a queue may hold, and as many scheduled ones; more are refused. 0 for no limit.",
     type=click.IntRange(0),
     metavar="N",
+)
+bus_option = setting(
+    "bus",
+    "Where events go that jobs publish and modules handle: redis, the broker itself, or kafka://host:port.",
+    metavar="URL",
+)
+history_option = setting(
+    "history_url",
+    "Where the history of finished jobs is: sqlite:///path or postgresql://host/name.",
+    metavar="URL",
 )
 metrics_bind_option = setting(
     "metrics_bind", "Serve /metrics, /healthz and /readyz here; nowhere unless given.", metavar="HOST:PORT"

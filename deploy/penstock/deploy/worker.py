@@ -10,6 +10,7 @@ from penstock.deploy.settings import (
     DEBUG,
     Settings,
     app_argument,
+    bus_option,
     metrics_bind_option,
     modules_option,
     processes_option,
@@ -27,6 +28,7 @@ from penstock.engine.registry import Registry
     app_argument(),
     modules_option,
     redis_option,
+    bus_option,
     processes_option,
     *worker_options,
     metrics_bind_option,
@@ -58,8 +60,12 @@ async def _run(settings: Settings, registry: Registry) -> None:
     from penstock.deploy.composition import compose
     from penstock.http import serve
 
-    async with compose(settings, registry, role="worker") as parts, trio.open_nursery() as nursery:
-        worker = parts.worker()
+    async with (
+        compose(settings, registry, role="worker") as parts,
+        parts.open_bus() as bus,
+        trio.open_nursery() as nursery,
+    ):
+        worker = parts.worker(bus)
         await nursery.start(drain_on_signal, worker.drain)
         if settings.metrics_bind is not None:
             ready = partial(parts.takes_work, worker)
@@ -69,6 +75,7 @@ async def _run(settings: Settings, registry: Registry) -> None:
         nursery.start_soon(parts.look_at_store)
         nursery.start_soon(parts.permissions.run)
         nursery.start_soon(parts.watch_loop)
+        nursery.start_soon(bus.run)
         await worker.run()
         nursery.cancel_scope.cancel()
 

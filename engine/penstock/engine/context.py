@@ -1,6 +1,27 @@
 """What a handler is given beside its arguments."""
 
+from typing import Any
+
 import msgspec
+
+from penstock.engine.errors import ConfigurationError
+
+
+class EventPublisher:
+    """What carries events to those who listen; provided to jobs, and behind `JobContext.publish`."""
+
+    async def publish(
+        self,
+        topic: str,
+        value: Any,
+        *,
+        key: str | None = None,
+        id: str | None = None,  # noqa: A002 - as an event has it
+        tenant: str | None = None,
+        user: str | None = None,
+    ) -> str:
+        """Publish `value` as JSON; the id of the event once it is stored."""
+        raise NotImplementedError
 
 
 class JobContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,3 +43,25 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     """Trace context as it was submitted; opaque to the engine."""
     submitted_at: float
     """Seconds since the epoch, the store's clock."""
+    publisher: EventPublisher | None = None
+    published: int = 0
+    """Events that this attempt has published."""
+
+    async def publish(self, topic: str, value: Any, *, key: str | None = None) -> str:
+        """Publish an event, anything that msgspec writes as JSON; its id, once it is stored.
+
+        The n-th event of a job has the same id in each of its attempts, so that whoever handles events
+        (`Module.on`) takes it once, however often the job is run. Events of one `key` keep their order.
+
+        Raises:
+            ConfigurationError: this worker has no bus.
+            InvalidRequest, PayloadTooLarge: it cannot be an event.
+            BusUnavailable, BusRefused: it may not be stored; let the job fail and be tried again.
+        """
+        if self.publisher is None:
+            raise ConfigurationError(f"{self.job} publishes an event, but its worker was given no bus")
+        number = self.published + 1
+        msgspec.structs.force_setattr(self, "published", number)  # read-only to everybody else
+        return await self.publisher.publish(
+            topic, value, key=key, id=f"{self.id}:{number}", tenant=self.tenant, user=self.user
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from penstock.engine.errors import QueueFull
+from penstock.engine.errors import ENDINGS, QueueFull
 from penstock.engine.job import JobState
 from penstock.engine.memory_watch import MemoryWatch
 from penstock.engine.store import SLICE, NewJob, Submitted, Terms
@@ -23,9 +23,12 @@ class Intake:
         """Store jobs, a slice at a time; see `penstock.engine.store.Store.submit`."""
         answers: list[Submitted] = []
         for start in range(0, len(jobs), SLICE):
-            await self._watch.check(queue)
-            reply = await self._send(queue, _arguments(jobs[start : start + SLICE], terms), terms)
+            most_endings = await self._watch.check(queue)
+            args = _arguments(jobs[start : start + SLICE], terms, most_endings)
+            reply = await self._send(queue, args, terms)
             if isinstance(reply, int):
+                if reply < 0:
+                    raise QueueFull(queue, -reply, most_endings, of=ENDINGS)
                 raise QueueFull(queue, reply, terms.most)
             answers += [
                 Submitted(suffix.decode(), created == 1, JobState(state.decode()))
@@ -34,8 +37,8 @@ class Intake:
         return answers
 
 
-def _arguments(jobs: Sequence[NewJob], terms: Terms) -> list[Any]:
-    args: list[Any] = [terms.most]
+def _arguments(jobs: Sequence[NewJob], terms: Terms, most_endings: int) -> list[Any]:
+    args: list[Any] = [terms.most, most_endings]
     for job in jobs:
         due = "" if job.due is None else job.due
         args += (job.suffix, job.priority, job.tenant, due, job.delay, job.unique or "", job.body)

@@ -27,6 +27,11 @@ def events(queue: str) -> str:
     return f"{root(queue)}events"
 
 
+def outbox(queue: str) -> str:
+    """Stream: endings with their records, kept until every registered sink has them."""
+    return f"{root(queue)}outbox"
+
+
 def counts(queue: str) -> str:
     """Hash: a queue's few numbers."""
     return f"{root(queue)}counts"
@@ -40,3 +45,28 @@ def failures(queue: str) -> str:
 def wake(queue: str, worker: str) -> str:
     """Sharded channel: word for one worker."""
     return f"{root(queue)}wake:{worker}"
+
+
+def cached(module: str, key: str) -> str:
+    """String: one entry of a module's cache."""
+    return f"penstock:cache:{{{module}:{key}}}:value"
+
+
+def cache_lock(module: str, key: str) -> str:
+    """String: the token of whoever loads that entry; in the same slot."""
+    return f"penstock:cache:{{{module}:{key}}}:lock"
+
+
+def topic_log(topic: str) -> str:
+    """Stream: the events of one topic of the bus. No queue's name has a dot."""
+    return f"penstock:{{topic.{topic}}}:log"
+
+
+def topic_ids(topic: str) -> str:
+    """Sorted set: ids of the events that came to it lately, so that none is stored twice."""
+    return f"penstock:{{topic.{topic}}}:ids"
+
+
+def topic_aside(topic: str) -> str:
+    """Stream: the last events of it that a handler could not take."""
+    return f"penstock:{{topic.{topic}}}:aside"

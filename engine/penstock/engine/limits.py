@@ -19,3 +19,5 @@ MAX_WAITING = 10_000_000
 """Ready jobs in one queue, and as many scheduled ones: 2 GB each at 200 bytes. A client may say otherwise."""
 MAX_REPLICAS = 10
 """Replicas that one submission may wait for."""
+MAX_ENDINGS = 1_000_000
+"""Endings of one queue that may wait for relays before it takes no more jobs: 400 MB at 300 bytes each."""

@@ -1,4 +1,8 @@
-"""Refusing jobs before the server has no memory left: what it holds must still be worked off."""
+"""Refusing jobs before the server has no memory left: what it holds must still be worked off.
+
+The same look tells whether relays are registered, and how many endings may wait for them: whoever has none
+pays nothing for them.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,13 +21,14 @@ INTERVAL = 1.0
 class _Seen(msgspec.Struct):
     at: float
     full: str | None = None  # why nothing is taken in
+    most_endings: int = 0
 
 
 class MemoryWatch:
     """Knows, about a second old, whether a queue's server is nearly full.
 
-    `look` asks the server of one queue for {bytes used, limit}; `limit` is a fraction of it. A server
-    without a `maxmemory`, or whose ACL hides it, is never nearly full.
+    `look` asks the server of one queue for {bytes used, limit, endings that may wait for relays}; `limit` is
+    a fraction of the second. A server without a `maxmemory`, or whose ACL hides it, is never nearly full.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[Any]], limit: float = LIMIT) -> None:
@@ -31,20 +36,26 @@ class MemoryWatch:
         self._limit = limit
         self._seen: dict[str, _Seen] = {}
 
-    async def check(self, queue: str) -> None:
-        """Raise `StoreFull` while the server is nearly full; `StoreUnavailable` where it does not answer."""
+    async def check(self, queue: str) -> int:
+        """How many endings may wait for the queue's relays, 0 where there are none or none is known yet.
+
+        Raises `StoreFull` while the server is nearly full; `StoreUnavailable` where it does not answer.
+        """
         seen = self._seen.get(queue)
         if seen is None or anyio.current_time() - seen.at >= INTERVAL:
             seen = await self._renew(queue, seen)
         if seen.full is not None:
             raise StoreFull(seen.full)
+        return seen.most_endings
 
     async def _renew(self, queue: str, seen: _Seen | None) -> _Seen:
         # Noted before the question: while one asks, the others go by what was known.
-        seen = self._seen[queue] = _Seen(anyio.current_time(), seen.full if seen else None)
+        seen = self._seen[queue] = _Seen(
+            anyio.current_time(), seen.full if seen else None, seen.most_endings if seen else 0
+        )
         try:
-            used, limit = await self._look(queue)
-        except StoreRefused:  # INFO is not allowed to this user: then the server's own refusal must do
+            used, limit, seen.most_endings = await self._look(queue)
+        except StoreRefused:  # this user may not even ask: then the server's own refusal must do
             return seen
         except BaseException:
             seen.at -= INTERVAL

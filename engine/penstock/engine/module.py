@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 import msgspec
 
@@ -11,7 +11,13 @@ from penstock.engine.errors import ConfigurationError, InvalidRequest
 from penstock.engine.events import FailureHook
 from penstock.engine.limits import MAX_DELAY, MAX_REPLICAS, RESULT_TTL
 from penstock.engine.metric import DEFAULT_BUCKETS, Counter, Gauge, Histogram, Metric
-from penstock.engine.module_hooks import HealthCheck, Lifespan, declare_check, declare_lifespan
+from penstock.engine.module_hooks import (
+    EventHandler,
+    HealthCheck,
+    Lifespan,
+    declare_check,
+    declare_lifespan,
+)
 from penstock.engine.names import JOB_NAME, check_priority, check_queue
 from penstock.engine.options import Options, Policy
 from penstock.engine.request import Request
@@ -102,7 +108,7 @@ class Module:
     """A group of jobs and metrics; its name is the `module` field of every line, label and span inside it."""
 
     def __init__(self, name: str, *, settings: type[msgspec.Struct] | None = None) -> None:
-        """`settings` are read from variables (`PENSTOCK_MODULE_<NAME>_<FIELD>`) and provided by their type."""
+        """`settings` are read from `PENSTOCK_MODULE_<NAME>_<FIELD>`, and provided by their type."""
         self.name = name
         self.settings = settings
         self.jobs: dict[str, JobDefinition[..., Any]] = {}
@@ -110,6 +116,7 @@ class Module:
         self.failure_hooks: list[FailureHook] = []
         self.lifespans: list[Lifespan] = []
         self.health_checks: list[HealthCheck] = []
+        self.handlers: list[EventHandler] = []
         self.asgi: Any = None
 
     @overload
@@ -152,6 +159,26 @@ class Module:
             return self._declare(name or function.__name__, function, policy)
 
         return declare if function is None else declare(function)
+
+    def on(self, topic: str, /, *, name: str | None = None, **policy: Any) -> JobDecorator:
+        """Declare a job that is submitted for each event of `topic`: `@images.on("orders.paid", retries=9)`.
+
+        The function takes a `JobContext` and the event, typed: what does not decode into that type is set
+        aside and counted. At least once for each event; twice handed over it is one job while the record of
+        the first is kept. The options are those of `job`. Tenant and user are those of the publisher.
+
+        Raises `ConfigurationError` as `job` does, and where it takes something else than one event.
+        """
+
+        def declare(function: Callable[..., Any]) -> JobDefinition[..., Any]:
+            definition = self._declare(name or function.__name__, function, policy)
+            if len(definition.signature.names) != 1:
+                raise ConfigurationError(f"{definition!r} handles events: it takes one argument, the event")
+            [kind] = definition.signature.types.values()
+            self.handlers.append(EventHandler(topic, definition.name, kind))
+            return definition
+
+        return cast(JobDecorator, declare)
 
     def lifespan(self, function: Start, /) -> Start:
         """Have what this module needs opened when a worker starts, and closed when it stops.

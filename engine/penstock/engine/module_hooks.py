@@ -76,6 +76,16 @@ def in_order(lifespans: Iterable[Lifespan], given: Iterable[type[Any]]) -> list[
     return ready
 
 
+class EventHandler(msgspec.Struct, frozen=True):
+    """A job that is submitted for each event of a topic, with the event as its one argument."""
+
+    topic: str
+    job: str
+    """Its name; also that of its group: each handler gets all events, its processes share them."""
+    type: Any
+    """What events are decoded into."""
+
+
 class HealthCheck(msgspec.Struct, frozen=True):
     """One module's."""
 

@@ -45,6 +45,7 @@ async def open_resources(
 @asynccontextmanager
 async def _running(lifespan: Lifespan, arguments: dict[str, Any], seams: Seams) -> AsyncGenerator[Any]:
     manager = asynccontextmanager(lifespan.function)(**arguments)
+    error: BaseException | None = None
     stopping = False
     # Around both, with a deadline that moves: what a lifespan opens inside (a nursery) stays open in between,
     # and scopes have to be left in the order in which they were entered.
@@ -52,7 +53,6 @@ async def _running(lifespan: Lifespan, arguments: dict[str, Any], seams: Seams) 
         with _failing(lifespan, "start"), seams.around_operation(_operation("start", lifespan)):
             value = await manager.__aenter__()
         scope.deadline = inf
-        error: BaseException | None = None
         try:
             yield value
         except BaseException as raised:

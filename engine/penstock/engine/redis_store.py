@@ -19,6 +19,7 @@ from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
 from penstock.engine.memory_watch import MemoryWatch
 from penstock.engine.record import Record, describe, parse_record
+from penstock.engine.redis_outbox import RedisOutbox
 from penstock.engine.store import (
     PLAIN,
     SLICE,
@@ -56,6 +57,7 @@ class RedisStore:
     def __init__(self, redis: Link, *, test_clock: bool = False) -> None:
         self.redis = redis
         self._scripts = scripts.load(scripts.TEST_CLOCK if test_clock else scripts.SERVER_CLOCK)
+        self.outbox = RedisOutbox(redis, self._scripts, self._remember)
         self._known: set[str] = set()  # queues that this process has put on the list
         self._connects = 0
         self._list_again = 0.0

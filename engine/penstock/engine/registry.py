@@ -31,6 +31,7 @@ class Registry:
         )
         self.modules = modules
         self.lifespans = [lifespan for module in modules for lifespan in module.lifespans]
+        self.handlers = [handler for module in modules for handler in module.handlers]
         self.health_checks = [check for module in modules for check in module.health_checks]
         for module in modules:
             if module.failure_hooks:
@@ -53,16 +54,29 @@ class Registry:
 
     def check_needs(self, given: Iterable[type[Any]]) -> None:
         """Raise `ConfigurationError` if a job, lifespan or health check needs what nothing provides."""
-        provided = {*given, *(each.provides for each in in_order(self.lifespans, given))}
-        needs = [(f"job {job.name}", kind) for job in self for kind in job.signature.needs.values()]
-        needs += [
-            (f"the health check of {check.module}", kind)
-            for check in self.health_checks
-            for kind in check.needs.values()
-        ]
-        for who, kind in needs:
-            if kind not in provided:
+        in_order(self.lifespans, given)
+        there = {*given, *self.yielded()}
+        for who, kind in self._needs():
+            if kind not in there:
                 raise ConfigurationError(f"{who} needs {kind.__qualname__}, which nothing provides")
+
+    def needed(self) -> set[type[Any]]:
+        """The types that jobs, lifespans and health checks ask for."""
+        return {kind for _, kind in self._needs()} | {
+            kind for lifespan in self.lifespans for kind in lifespan.needs.values()
+        }
+
+    def yielded(self) -> set[type[Any]]:
+        """The types that lifespans provide."""
+        return {lifespan.provides for lifespan in self.lifespans if lifespan.provides is not None}
+
+    def _needs(self) -> Iterator[tuple[str, type[Any]]]:
+        for job in self:
+            for kind in job.signature.needs.values():
+                yield f"job {job.name}", kind
+        for check in self.health_checks:
+            for kind in check.needs.values():
+                yield f"the health check of {check.module}", kind
 
     def get(self, name: str) -> JobDefinition[..., Any] | None:
         """The definition of a job, None where nobody declares it."""

@@ -26,6 +26,10 @@ class Resources:
         value = self._values[kind]
         return cast(T, value.for_module(module) if isinstance(value, ByModule) else value)
 
+    def find(self, kind: type[T]) -> T | None:
+        """The one of a type, the same for all modules, or None."""
+        return cast("T | None", self._values.get(kind))
+
     def pick(self, needs: Mapping[str, type[Any]], module: str) -> dict[str, Any]:
         """Keyword arguments for what a function needs."""
         return {name: self.get(kind, module) for name, kind in needs.items()}

@@ -12,7 +12,7 @@ import trio
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.cancellation import cancelled_here, is_failure, raise_cancellation
-from penstock.engine.context import JobContext
+from penstock.engine.context import EventPublisher, JobContext
 from penstock.engine.errors import InvalidArguments, PayloadTooLarge
 from penstock.engine.events import JobFinished, JobParked, JobStarted
 from penstock.engine.failure import describe_trouble
@@ -138,7 +138,8 @@ class Runner:
         with trio.CancelScope(deadline=held.began + timeout) as scope:
             held.scope = scope
             try:
-                result = await self._invoke(_context(attempt), arguments, definition)
+                context = _context(attempt, self.resources.find(EventPublisher))
+                result = await self._invoke(context, arguments, definition)
             except Dead as dead:
                 return self._reports.dead(attempt, definition, dead)
             except BaseException as error:
@@ -197,7 +198,7 @@ class Runner:
             return self._reports.dead(attempt, definition, error)
 
 
-def _context(attempt: Attempt) -> JobContext:
+def _context(attempt: Attempt, publisher: EventPublisher | None) -> JobContext:
     return JobContext(
         id=attempt.id,
         job=attempt.job,
@@ -210,6 +211,7 @@ def _context(attempt: Attempt) -> JobContext:
         worker=attempt.worker,
         headers=attempt.headers,
         submitted_at=attempt.submitted,
+        publisher=publisher,
     )
 
 

@@ -51,6 +51,7 @@ class Signature:
         """Parameters that are no arguments: they are given what some lifespan yields, by its type."""
         parameters = [each for each in parameters if each.name not in self.needs]
         self.names = [parameter.name for parameter in parameters]
+        self.types = {name: hints.get(name) for name in self.names}
         self._struct = _arguments_struct(job, parameters, hints)
         self.marked = [name for name in self.names if _is_marked(hints.get(name))]
         """Parameters that are `Logged`."""

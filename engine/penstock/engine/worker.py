@@ -61,7 +61,7 @@ class Worker:
         self._store = store
         self._seams = seams if seams is not None else Seams()
         self._registry = registry
-        self._provided = registry.defaults() | dict(provided or {})
+        self._provided = {**registry.defaults(), Seams: self._seams, **(provided or {})}
         registry.check_needs(self._provided)
         self._runner = Runner(registry, self._seams)
         pause = self.settings.lease / BEATS

@@ -15,6 +15,7 @@ from penstock.http import openapi
 from penstock.http.batch import BatchRoute, Results
 from penstock.http.failures import FailureRoutes
 from penstock.http.health import HealthRoutes, MetricsRenderer
+from penstock.http.history import HistoryReader, HistoryRoutes
 from penstock.http.jobs import JobRoutes
 from penstock.http.limits import HttpLimits
 from penstock.http.pipe import BoundedConnection, BoundedRequest, current_request, scope_of
@@ -38,6 +39,7 @@ def create_app(
     limits: HttpLimits | None = None,
     enter_client: bool = True,
     draining: trio.Event | None = None,
+    history: HistoryReader | None = None,
 ) -> QuartTrio:
     """Make the ASGI application, to be served by `penstock.http.serve` or `hypercorn -k trio`.
 
@@ -47,7 +49,7 @@ def create_app(
     Once `draining` is set, long polls answer with the job as it is: who waits asks another process.
 
     `ready` says whether this process takes work (not starting, not draining); `/readyz` asks it, and the
-    store, at each request. `metrics` renders `/metrics`.
+    store, at each request. `metrics` renders `/metrics`. `history` answers `/v1/history`.
 
     For middleware around it, the app leaves in the ASGI scope what it has learnt of a request:
     `penstock.route` (the template, as in `/v1/jobs/{id}`; absent where nothing matched), `penstock.job_id`,
@@ -59,7 +61,7 @@ def create_app(
     batch = BatchRoute(client, registry, limits)
     failures = FailureRoutes(client)
     health = HealthRoutes(client, limits, ready, metrics)
-    _bind(app, _handlers(jobs, batch, failures, health, registry))
+    _bind(app, _handlers(jobs, batch, failures, HistoryRoutes(history), health, registry))
     app.register_error_handler(Exception, on_error)
     app.register_error_handler(HTTPException, on_http_exception)
     if enter_client:
@@ -73,7 +75,12 @@ class _Api(QuartTrio):
 
 
 def _handlers(
-    jobs: JobRoutes, batch: BatchRoute, failures: FailureRoutes, health: HealthRoutes, registry: Registry
+    jobs: JobRoutes,
+    batch: BatchRoute,
+    failures: FailureRoutes,
+    history: HistoryRoutes,
+    health: HealthRoutes,
+    registry: Registry,
 ) -> dict[str, Handler]:
     """Who answers each route, by its name in the table."""
     return {
@@ -83,6 +90,8 @@ def _handlers(
         "wait": jobs.wait,
         "cancel": jobs.cancel,
         "failures": failures.show,
+        "history": history.search,
+        "past": history.show,
         "alive": health.alive,
         "ready": health.ready,
         "metrics": health.metrics,

@@ -54,6 +54,14 @@ MALFORMED_JSON = Kind("malformed-json", 400, "The body is not well-formed JSON")
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "This content type is not accepted here")
 NOT_READY = Kind("not-ready", 503, "This process does not accept work now", retry_after=2)
 NO_METRICS = Kind("no-metrics", 404, "This process renders no metrics")
+NO_HISTORY = Kind("no-history", 422, "No history of finished jobs is kept")
+HISTORY_AWAY = Kind(
+    "history-unavailable",
+    503,
+    "The history cannot be read now",
+    "The history's database does not answer, or took too long; a narrower search may be in time.",
+    retry_after=5,
+)
 ALREADY_ENDED = Kind("already-ended", 409, "The job has ended already")
 STALLED = Kind("stalled", 408, "The rest of the body did not come in time")
 INTERNAL = Kind(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from penstock.http.failures import FailureList
+from penstock.http.history import PastJobs, PastJobView
 from penstock.http.schemas import JSON, NDJSON, BatchLine, CancelView, JobView, Submission, Submitted
 
 
@@ -51,6 +52,21 @@ _TIMEOUT = Parameter(
 _QUEUE = Parameter(name="queue", place="query", type=str, description="Of this queue only; else of all")
 _LIMIT = Parameter(
     name="limit", place="query", type=int, description="At most so many, 1 to 500; 100 if left out"
+)
+_SEARCH = tuple(
+    Parameter(name=name, place="query", type=kind, description=description)
+    for name, kind, description in (
+        ("tenant", str, "Of this tenant"),
+        ("job", str, "Of this name, module.job"),
+        ("queue", str, "Of this queue"),
+        ("state", str, "In this state: succeeded, dead, cancelled or expired"),
+        ("since", str, "That ended then or later: RFC 3339, or seconds since the epoch"),
+        ("until", str, "That ended before"),
+        ("error", str, "Whose error's type or message has this in it"),
+        ("trace_id", str, "In this trace, or with an attempt in it"),
+        ("limit", int, "At most so many, 1 to 500; 50 if left out"),
+        ("cursor", str, "`next` of the page before"),
+    )
 )
 _STATUS = dict[str, str]
 
@@ -105,6 +121,22 @@ ROUTES = (
         summary="What fails and how often, by fingerprint, the last seen first",
         answers={200: FailureList},
         parameters=(_QUEUE, _LIMIT),
+    ),
+    Route(
+        name="history",
+        method="GET",
+        path="/v1/history",
+        summary="Finished jobs, newest first, to which all of it applies; 422 where no history is kept",
+        answers={200: PastJobs},
+        parameters=_SEARCH,
+    ),
+    Route(
+        name="past",
+        method="GET",
+        path="/v1/history/{id}",
+        summary="One finished job with its attempts",
+        answers={200: PastJobView},
+        parameters=(_ID,),
     ),
     Route(name="alive", method="GET", path="/healthz", summary="Liveness", answers={200: _STATUS}),
     Route(

@@ -263,12 +263,13 @@ def view_job(job: Job) -> JobView:
         worker=job.worker,
         args=job.args,
         result=job.result,
-        error=None if error is None else _view_error(error),
+        error=None if error is None else view_error(error),
         trace_id=job.trace_id,
     )
 
 
-def _view_error(error: JobError) -> ErrorView:
+def view_error(error: JobError) -> ErrorView:
+    """A failure as the API shows it."""
     return ErrorView(
         type=error.type,
         message=error.message,

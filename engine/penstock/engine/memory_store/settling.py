@@ -36,7 +36,10 @@ def _apply(queue: QueueState, now: int, settlement: Settlement) -> None:
     queue.jobs.rewrite(suffix, ending=settlement.ending, **changes)
     if state.final:
         queue.end(suffix, state, now, settlement.delay)
-    elif state is JobState.READY:
+        return
+    if state is not JobState.PARKED:  # a parked job has had no attempt
+        queue.hand_on(suffix, now)
+    if state is JobState.READY:
         queue.make_ready(suffix)
     else:
         queue.scheduled.put(suffix, now + settlement.delay)

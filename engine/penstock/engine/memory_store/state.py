@@ -9,6 +9,7 @@ from penstock.engine.job import JobState
 from penstock.engine.memory_store.jobs import Jobs
 from penstock.engine.memory_store.lines import ReadyLines
 from penstock.engine.memory_store.mail import Mail
+from penstock.engine.memory_store.outbox_state import OutboxState
 from penstock.engine.memory_store.timetable import Timetable
 from penstock.engine.store import Ended, Wake
 
@@ -44,6 +45,7 @@ class QueueState:
         self.reporter: dict[str, int] = {}  # who tells about the queue → until when; one at most
         self.failures: dict[str, FailureCount] = {}  # by fingerprint
         self.mail = Mail()
+        self.outbox = OutboxState()
         self.reaped = 0  # when somebody reaped last
         self.patient_until = 0
         self.patient_since = 0
@@ -90,6 +92,12 @@ class QueueState:
         self.jobs.retire(suffix, now + keep)
         self.cancels.discard(suffix)
         self.mail.publish(Ended(suffix, state))
+        self.hand_on(suffix, now)
+
+    def hand_on(self, suffix: str, now: int) -> None:
+        """An attempt, or the job, has ended: keep it for the relays, as the record is now."""
+        if self.outbox.sinks:
+            self.outbox.add(suffix, now, self.jobs[suffix].encode())
 
     def wake_one(self) -> None:
         """Wake the worker that has been idle longest; those that listen no more are struck off."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from penstock.engine.errors import QueueFull
+from penstock.engine.errors import ENDINGS, QueueFull
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
 from penstock.engine.memory_store.state import QueueState
@@ -50,7 +50,13 @@ class _Drafts:
         return older.header.state if older is not None else self._new[suffix][1].state
 
     def check_room(self, most: int) -> None:
-        """Raise `QueueFull` where more than `most` would be ready, or scheduled; 0 for no limit."""
+        """Raise `QueueFull` where more than `most` would be ready, or scheduled; 0 for no limit.
+
+        So do new jobs while the relays are as far behind as they may be.
+        """
+        outbox = self._queue.outbox
+        if self._new and outbox.full:
+            raise QueueFull(self._queue.name, len(outbox.entries), outbox.most, of=ENDINGS)
         ready = sum(header.state is JobState.READY for _, header in self._new.values())
         for new, waiting in ((ready, self._queue.ready), (len(self._new) - ready, self._queue.scheduled)):
             if most and new and len(waiting) + new > most:

@@ -1,7 +1,8 @@
 """The server's side of the broker: one Lua file per atomic step, each with its contract above it.
 
-A script as sent is: flags, the clock, `prologue.lua`, the file, and for some another file that they end
-with. Scripts are addressed by content (EVALSHA), so processes of different versions work side by side.
+A script as sent is: flags, the clock, `prologue.lua`, for those of relays `outbox.lua`, the file, and for
+some another file that they end with. Scripts are addressed by content (EVALSHA), so processes of different
+versions work side by side.
 """
 
 from importlib.resources import files
@@ -13,8 +14,11 @@ TEST_CLOCK = "local now = tonumber(redis.call('GET', 'penstock:clock'))\n"
 """Tests set the key instead of waiting."""
 
 _NAMES = (
+    "acknowledge",
+    "backlog",
     "cancel",
     "claim",
+    "enlist",
     "facts",
     "heartbeat",
     "join",
@@ -27,10 +31,16 @@ _NAMES = (
     "release",
     "report",
     "resign",
+    "retire",
     "return_claim",
+    "set_aside",
     "settle",
     "submit",
+    "take",
+    "withdraw",
 )
+OF_RELAYS = frozenset({"acknowledge", "backlog", "enlist", "retire", "set_aside", "take", "withdraw"})
+"""What only relays, and operators who ask about them, have to be allowed to do; each behind `outbox.lua`."""
 _GOES_ON_AS = {"report": "facts"}
 # Everything but submit may run when Redis is at its memory limit: it frees memory or keeps work alive.
 _FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | {"submit": "#!lua\n"}
@@ -43,7 +53,8 @@ def load(clock: str = SERVER_CLOCK) -> dict[str, Script]:
 
 
 def _body(name: str) -> str:
-    return _read(name) + (_read(_GOES_ON_AS[name]) if name in _GOES_ON_AS else "")
+    before = _read("outbox") if name in OF_RELAYS else ""
+    return before + _read(name) + (_read(_GOES_ON_AS[name]) if name in _GOES_ON_AS else "")
 
 
 def _read(name: str) -> str:

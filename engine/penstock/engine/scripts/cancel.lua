@@ -28,7 +28,8 @@ else
 end
 redis.call('HDEL', CANCELS, job)
 h.state, h.ended = 'cancelled', now
-rewrite(job, record, h, nil, keep)
+local text = rewrite(job, record, h, nil, keep)
 ended(job, h, events)
 publish(events)
+if relayed() then hand_on(job, text) end
 return { 'cancelled', 1 }

@@ -21,6 +21,8 @@ local COUNTS = root .. 'counts'       -- hash: `ready` jobs; `turn` of the lanes
 local REPORTER = root .. 'reporter'   -- string: who tells about the queue in its metrics, and until when
 local EVENTS = root .. 'events'       -- stream: endings
 local EVENTS_KEPT = 1000              -- entries; each holds the endings of one script
+local RELAYS = root .. 'relays'       -- string: most entries in OUTBOX for submissions to be taken; while a sink is registered
+local OUTBOX = root .. 'outbox'       -- stream: endings with their records, one entry each; while a sink is registered
 local CANCELLED_KEPT = 86400000       -- ms that a job cancelled in its line is kept once its place was met
 
 local function job_key(job) return root .. 'job:' .. job end
@@ -55,9 +57,11 @@ local function in_slices(list, act)
   for first = 1, #list, 1000 do act(first - 1, unpack(list, first, math.min(first + 999, #list))) end
 end
 
-local function records_of(jobs)
+-- Records by the place of their jobs, false for none; behind them what `another` key holds, where one is given.
+local function records_of(jobs, another)
   local keys, records = {}, {}
   for i, job in ipairs(jobs) do keys[i] = job_key(job) end
+  keys[#keys + 1] = another
   in_slices(keys, function(before, ...)
     for i, record in ipairs(redis.call('MGET', ...)) do records[before + i] = record end
   end)
@@ -111,10 +115,11 @@ local function alive(worker)
   return lease and tonumber(lease) > now
 end
 
--- Rewrites the header; the body stays, an ending is put behind it where one is given.
+-- Rewrites the header; the body stays, an ending is put behind it where one is given. Returns the new record.
 local function rewrite(job, record, h, ending, keep)
   local text = format(h) .. (ending and (body_of(record, h) .. ending) or string.sub(record, h.at))
   if keep then redis.call('SET', job_key(job), text, 'PX', math.max(1, keep)) else redis.call('SET', job_key(job), text) end
+  return text
 end
 
 -- What every ending does beside rewriting the record; `events` collects what `publish` appends.
@@ -133,6 +138,13 @@ end
 local function publish(events)
   if #events > 0 then redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_KEPT, '*', unpack(events)) end
 end
+
+-- Hands the end of an attempt, or of the job, to the relays: an entry each, to be acknowledged by itself.
+local function hand_on(job, record)
+  redis.call('XADD', OUTBOX, '*', 'job', job, 'at', now, 'record', record)
+end
+
+local function relayed() return redis.call('EXISTS', RELAYS) == 1 end
 
 local function bury(job, keep)
   redis.call('ZADD', DEAD, now, job)

@@ -44,8 +44,9 @@ local function take_back(job, record)
     return
   end
   h.state, h.ended = 'dead', now -- the token stays: a late settlement of the holder is refused
-  rewrite(job, record, h, ending, keep)
+  local text = rewrite(job, record, h, ending, keep)
   ended(job, h, events)
+  if relayed() then hand_on(job, text) end
   bury(job, keep)
   redis.call('HDEL', CANCELS, job)
   dead[#dead + 1] = job

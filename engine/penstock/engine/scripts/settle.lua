@@ -9,7 +9,8 @@ local jobs = {}
 for i = 3, behind - 1, FIELDS do jobs[#jobs + 1] = ARGV[i] end
 
 local running = running_key(worker)
-local held, records = redis.call('HMGET', running, unpack(jobs)), records_of(jobs)
+local held, records = redis.call('HMGET', running, unpack(jobs)), records_of(jobs, RELAYS)
+local relaying = records[#jobs + 1] -- asked for with the records: without relays they cost no command
 if redis.call('ZSCORE', REVOKED, worker) then held = {} end
 local seen, applied = {}, {}
 local results, released, events, scheduled, ready = {}, {}, {}, {}, 0
@@ -19,8 +20,9 @@ local function apply(job, record, h, i)
   h.token, h.state, h.attempt = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   if FINAL[h.state] then
     h.ended = now
-    rewrite(job, record, h, ending, delay)
+    local text = rewrite(job, record, h, ending, delay)
     ended(job, h, events)
+    if relaying then hand_on(job, text) end
     if h.state == 'dead' then bury(job, delay) end
     return
   end
@@ -34,7 +36,8 @@ local function apply(job, record, h, i)
     -- A parked job has been due all along: its age goes on counting.
     if h.state == 'scheduled' then h.due = now + delay end
   end
-  rewrite(job, record, h, ending)
+  local text = rewrite(job, record, h, ending)
+  if relaying and h.state ~= 'parked' then hand_on(job, text) end -- a parked job has had no attempt
 end
 
 for n, job in ipairs(jobs) do

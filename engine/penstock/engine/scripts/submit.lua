@@ -1,9 +1,10 @@
 -- Stores new jobs, all of them or, where the queue has no room for them, none. An id that exists is left alone.
--- ARGV: most ready and most scheduled jobs (0 for no limit), then per job: id, priority, tenant,
---       due (ms, '' for none), delay (ms), unique key ('' for none), body
--- Returns per job: {id that stands for it, 1 created | 0 duplicate, state}; or how many wait, where there is no room
+-- ARGV: most ready and most scheduled jobs (0 for no limit), most endings that relays have not handed on (0 for no
+--       limit), then per job: id, priority, tenant, due (ms, '' for none), delay (ms), unique key ('' for none), body
+-- Returns per job: {id that stands for it, 1 created | 0 duplicate, state}; or, where there is no room, how many jobs
+-- wait, or how many endings do, below zero
 
-local most, FIELDS = tonumber(ARGV[1]), 7
+local most, most_endings, FIRST, FIELDS = tonumber(ARGV[1]), tonumber(ARGV[2]), 3, 7
 local results, stored, lanes, scheduled, ready = {}, {}, {}, {}, 0
 local seen, fields, locks, holders = {}, {}, {}, {}
 
@@ -56,6 +57,10 @@ end
 
 -- How many wait beside the new ones, where that is too many; the new ready ones are counted.
 local function no_room()
+  if most_endings > 0 and #stored > 0 then
+    local endings = redis.call('XLEN', OUTBOX)
+    if endings >= most_endings then return -endings end
+  end
   local waiting = ready > 0 and redis.call('HINCRBY', COUNTS, 'ready', ready) - ready or 0
   if most == 0 then return nil end
   local later = #scheduled > 0 and redis.call('ZCARD', SCHEDULED) or 0
@@ -64,11 +69,11 @@ local function no_room()
   return math.max(waiting, later)
 end
 
-if #ARGV == 1 + FIELDS and ARGV[7] == '' then
+if #ARGV == FIRST - 1 + FIELDS and ARGV[FIRST + 5] == '' then
   -- One job without a unique key: it is looked for and stored in one command.
-  results[1] = draft(ARGV[2], 2)
+  results[1] = draft(ARGV[FIRST], FIRST)
   local older = redis.call('SET', stored[1], stored[2], 'NX', 'GET')
-  if older then return { same(ARGV[2], 2, older) } end
+  if older then return { same(ARGV[FIRST], FIRST, older) } end
   local waiting = no_room()
   if waiting then
     redis.call('DEL', stored[1])
@@ -76,9 +81,9 @@ if #ARGV == 1 + FIELDS and ARGV[7] == '' then
   end
 else
   local jobs = {}
-  for i = 2, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
+  for i = FIRST, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
   local existing = records_of(jobs)
-  for n, job in ipairs(jobs) do results[n] = answer(job, (n - 1) * FIELDS + 2, existing[n]) end
+  for n, job in ipairs(jobs) do results[n] = answer(job, (n - 1) * FIELDS + FIRST, existing[n]) end
   local waiting = no_room()
   if waiting then return waiting end
   if #stored > 0 then redis.call('MSET', unpack(stored)) end

@@ -3,7 +3,8 @@
 A `Link` is what the store uses, made by `open_link` from a URL: `Redis` leads to one server,
 the one at an address or the master behind Sentinels, `Cluster` to as many as there are. Beneath
 it lie, each knowing only the next, `Connection` (many callers, one stream) and `Wire` (bytes and
-replies); `Subscription` stands on a `Wire` of its own.
+replies); `Subscription` stands on a `Wire` of its own. `METRICS` count what every link does; a `Traced`
+link makes a span of each call besides.
 """
 
 from penstock.engine.transport.address import TLS, Address
@@ -17,12 +18,15 @@ from penstock.engine.transport.errors import (
     StoreNotReady,
 )
 from penstock.engine.transport.link import Inbox, Link, open_link
+from penstock.engine.transport.metrics import METRICS
 from penstock.engine.transport.script import Script
 from penstock.engine.transport.single import Redis
 from penstock.engine.transport.subscription import Subscription
+from penstock.engine.transport.traced import Traced
 from penstock.engine.transport.wire import Argument, Command, Reply, Traffic
 
 __all__ = [
+    "METRICS",
     "TLS",
     "Address",
     "Argument",
@@ -42,6 +46,7 @@ __all__ = [
     "StoreNotReady",
     "Subscription",
     "Timeout",
+    "Traced",
     "Traffic",
     "connect",
     "open_link",

@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 
-from penstock.engine.errors import StoreUnavailable
+from penstock.engine.errors import StoreRefused, StoreUnavailable
 from penstock.engine.transport.address import Address
 from penstock.engine.transport.addresses import ClusterAddress
 from penstock.engine.transport.connection import Connection, connect
 from penstock.engine.transport.dialer import FIRST_DELAY, LONGEST_DELAY
 from penstock.engine.transport.errors import Moved
 from penstock.engine.transport.inboxes import Inboxes
+from penstock.engine.transport.metrics import count_error, counted_connection
 from penstock.engine.transport.sending import Answer, Sending
 from penstock.engine.transport.slots import routing_key, slot_of
 from penstock.engine.transport.subscription import Subscription
@@ -49,10 +50,11 @@ class Cluster(Sending):
         """See `Link.reserve`."""
         async with self._at(slot_of(key)) as member:
             connection = await connect(member.address)
-            try:
-                yield connection
-            finally:
-                await connection.aclose()
+            with counted_connection("reserved"):
+                try:
+                    yield connection
+                finally:
+                    await connection.aclose()
 
     @asynccontextmanager
     async def subscribe(self, *channels: str | bytes) -> AsyncGenerator[Inboxes]:
@@ -67,6 +69,7 @@ class Cluster(Sending):
                 if member not in subscriptions:
                     opened = Subscription.open(member.address)
                     subscriptions[member] = await stack.enter_async_context(opened)
+                    stack.enter_context(counted_connection("subscribed"))
                 await subscriptions[member].subscribe(*inside)  # one command may name one slot only
             yield Inboxes(list(subscriptions.values()))
 
@@ -113,7 +116,11 @@ class Cluster(Sending):
             if connection is None or connection.closed:
                 connection = await member.dialer.open(deadline)
             return await once(connection)
+        except StoreRefused as error:
+            count_error(error)
+            raise
         except StoreUnavailable as error:
+            count_error(error)
             with anyio.CancelScope(deadline=deadline):
                 await self._topology.correct(error, member)
             raise

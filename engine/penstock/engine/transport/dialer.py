@@ -8,6 +8,7 @@ import anyio
 
 from penstock.engine.errors import StoreUnavailable
 from penstock.engine.transport.connection import Connection
+from penstock.engine.transport.metrics import RECONNECTS, count_connections
 
 # Seconds. Exponential backoff with full jitter: a server that comes back is not met by everybody
 # at once (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). The
@@ -49,6 +50,8 @@ class Dialer:
         self._openings = 0  # in quick succession
         self._last_opening = -math.inf
         self._trouble: StoreUnavailable | None = None
+        self._lost = False  # a connection that was good, at some time
+        self._counted = False  # the connection, among those that the process has
 
     @property
     def up(self) -> bool:
@@ -69,7 +72,12 @@ class Dialer:
                 if self.shut:
                     raise StoreUnavailable(f"The link to {self._name} was closed here.")
                 await anyio.sleep(self._delay())
-                self.connection = await self._dial_once()
+                connection = await self._dial_once()
+                if self.shut:  # meanwhile: nobody else will close it
+                    await connection.aclose()
+                    raise StoreUnavailable(f"The link to {self._name} was closed here.")
+                self.connection = connection
+                self._count_opened()
                 self._on_up()
                 return self.connection
         raise StoreUnavailable(str(self._trouble or "nobody opened a connection in time"))
@@ -79,12 +87,15 @@ class Dialer:
         if connection is self.connection:  # or another caller was quicker
             self.connection = None
             self._trouble = error
+            self._lost = True
+            self._count_gone()
             self._on_down(error)
         await connection.aclose()
 
     async def aclose(self) -> None:
         """Close for good; calls in flight raise `ConnectionLost`."""
         self.shut = True
+        self._count_gone()
         if self.connection is not None:
             await self.connection.aclose()
 
@@ -97,6 +108,17 @@ class Dialer:
             raise
         finally:
             self._last_opening = anyio.current_time()
+
+    def _count_opened(self) -> None:
+        self._counted = True
+        count_connections("shared", 1)
+        if self._lost:
+            RECONNECTS.inc()
+
+    def _count_gone(self) -> None:
+        if self._counted:
+            self._counted = False
+            count_connections("shared", -1)
 
     def _delay(self) -> float:
         # Not reset by an answer: a read-only server answers reads and refuses writes.

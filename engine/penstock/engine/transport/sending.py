@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from types import TracebackType
 from typing import Self, TypeVar
 
-from penstock.engine.errors import StoreUnavailable
+from penstock.engine.errors import StoreRefused, StoreUnavailable
 from penstock.engine.transport.connection import Connection, Timeout
 from penstock.engine.transport.errors import ScriptMissing
+from penstock.engine.transport.metrics import COMMAND_SECONDS, count_error
+from penstock.engine.transport.operation_name import command_name, pipeline_name
 from penstock.engine.transport.script import Script
 from penstock.engine.transport.wire import Argument, Command, Reply
 
@@ -32,7 +35,10 @@ class Sending(ABC):
         """
 
         async def once(connection: Connection) -> Reply:
-            return await connection.execute(*command, timeout=timeout)
+            started = perf_counter()
+            reply = await connection.execute(*command, timeout=timeout)
+            COMMAND_SECONDS.observe(perf_counter() - started, operation=command_name(command))
+            return reply
 
         return await self._persist(once, retry_for, command)
 
@@ -49,13 +55,19 @@ class Sending(ABC):
         """
 
         async def once(connection: Connection) -> list[Reply]:
+            started = perf_counter()
             replies = await connection.pipeline(commands, timeout=timeout)
+            COMMAND_SECONDS.observe(perf_counter() - started, operation=pipeline_name(commands))
             for reply in replies:
                 if isinstance(reply, StoreUnavailable):
                     raise reply
+                if isinstance(reply, StoreRefused):
+                    count_error(reply)
             return replies
 
-        return await self._persist(once, retry_for, commands[0] if commands else ())
+        if not commands:
+            return []
+        return await self._persist(once, retry_for, commands[0])
 
     async def script(
         self,
@@ -73,10 +85,13 @@ class Sending(ABC):
         operands = (len(keys), *keys, *args)
 
         async def once(connection: Connection) -> Reply:
+            started = perf_counter()
             try:
-                return await connection.execute("EVALSHA", script.sha1, *operands, timeout=timeout)
+                reply = await connection.execute("EVALSHA", script.sha1, *operands, timeout=timeout)
             except ScriptMissing:
-                return await connection.execute("EVAL", script.source, *operands, timeout=timeout)
+                reply = await connection.execute("EVAL", script.source, *operands, timeout=timeout)
+            COMMAND_SECONDS.observe(perf_counter() - started, operation=script.name)
+            return reply
 
         return await self._persist(once, retry_for, operands)
 

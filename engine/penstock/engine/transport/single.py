@@ -12,6 +12,7 @@ from penstock.engine.transport.addresses import SentinelAddress
 from penstock.engine.transport.connection import Connection, connect
 from penstock.engine.transport.dialer import Dialer, ignore
 from penstock.engine.transport.errors import Moved
+from penstock.engine.transport.metrics import count_error, counted_connection
 from penstock.engine.transport.sending import Answer, Sending
 from penstock.engine.transport.sentinel import Sentinels
 from penstock.engine.transport.subscription import Subscription
@@ -60,17 +61,19 @@ class Redis(Sending):
     async def reserve(self, key: str) -> AsyncGenerator[Connection]:
         """See `Link.reserve`."""
         connection = await connect(await self._server())
-        try:
-            yield connection
-        finally:
-            await connection.aclose()
+        with counted_connection("reserved"):
+            try:
+                yield connection
+            finally:
+                await connection.aclose()
 
     @asynccontextmanager
     async def subscribe(self, *channels: str | bytes) -> AsyncGenerator[Subscription]:
         """See `Link.subscribe`."""
         async with Subscription.open(await self._server()) as subscription:
-            await subscription.subscribe(*channels)
-            yield subscription
+            with counted_connection("subscribed"):
+                await subscription.subscribe(*channels)
+                yield subscription
 
     async def aclose(self) -> None:
         """Close for good; calls in flight and later ones raise `StoreUnavailable`."""
@@ -87,12 +90,17 @@ class Redis(Sending):
                 if connection is None or connection.closed:
                     connection = await self._dialer.open(started + patience)
                 return await once(connection)
+            except StoreRefused as error:
+                count_error(error)
+                raise
             except Moved as error:
+                count_error(error)
                 raise StoreRefused(
                     f"{self.address} is a node of a Cluster and does not hold this key ({error}): address it "
                     "with redis+cluster://."
                 ) from error
             except StoreUnavailable as error:
+                count_error(error)
                 if connection is not None:
                     await self._dialer.drop(connection, error)
                 elapsed = anyio.current_time() - started

@@ -107,7 +107,9 @@ def _gathered(
         **around.fields,
         **said,
     }
-    line["timestamp"] = datetime.fromtimestamp(around.when / 1e9, UTC)
+    line["timestamp"] = datetime.fromtimestamp(
+        around.when // 1000 / 1e6, UTC
+    )  # cut, not rounded: as others do
     line["level"] = level
     line["logger"] = logger.name
     if "args" in around.fields and "args" not in said:

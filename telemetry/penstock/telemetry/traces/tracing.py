@@ -11,7 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import Tracer, get_current_span, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    Tracer,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.operation import Operation
@@ -20,7 +28,7 @@ from penstock.engine.seams import Redact, unchanged
 from penstock.telemetry.scope import UntracedAttempt
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.around_attempt import AroundAttempt
-from penstock.telemetry.traces.carriers import TRACEPARENT, TRACESTATE, Remote
+from penstock.telemetry.traces.carriers import TRACEPARENT, TRACESTATE, Remote, parse_headers
 from penstock.telemetry.traces.conclusion import canonical_name, fail
 from penstock.telemetry.traces.late_span import LateSpan
 from penstock.telemetry.traces.provider import SCOPE, Provider
@@ -87,6 +95,26 @@ class Tracing:
                     span.note(key, value)
                 if operation.error_type is not None:
                     fail(span, operation.error_type)
+
+    @contextmanager
+    def continued(self, headers: Mapping[str, str]) -> Generator[None]:
+        """What is made in the block goes on in the trace that `headers` hand on, if they do."""
+        remote = parse_headers(headers) if self.enabled else None
+        if remote is None:
+            yield
+            return
+        above = SpanContext(
+            int(remote.trace_id, 16),
+            int(remote.span_id, 16),
+            is_remote=True,
+            trace_flags=TraceFlags(remote.flags),
+            trace_state=TraceState.from_header([remote.trace_state]) if remote.trace_state else None,
+        )
+        token = attach(set_span_in_context(NonRecordingSpan(above)))
+        try:
+            yield
+        finally:
+            detach(token)
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """A part of the work as a span below the current one; `name` is one of few."""
