@@ -1,19 +1,15 @@
 """`penstock failures`: what fails and how often, as the API tells it."""
 
-import json
 from urllib.parse import urlencode
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.settings import DEFAULT_API, debug_option
-
-_WIDTH = 160
-"""Columns where nobody reads along on a terminal, so that ids stay in one piece."""
+from penstock.deploy.listing import api_option, open_console, printable
+from penstock.deploy.settings import debug_option
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,15 +33,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(short_help="List what fails, and how often.")
-@click.option(
-    "--api",
-    envvar="PENSTOCK_API",
-    default=DEFAULT_API,
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="Ask this API.",
-)
+@api_option()
 @click.option("--queue", metavar="NAME", help="Of this queue only.")
 @click.option(
     "--limit",
@@ -91,21 +79,13 @@ def _show(found: list[Failure]) -> None:
             Text("\n".join(map(_moment, (one.last_seen, one.first_seen)[: one.count]))),
             Text.assemble(
                 (one.job or "(job not known)", "bold"),
-                f"\n{_printable(one.type)}: {_printable(one.message)}\n",
+                f"\n{printable(one.type)}: {printable(one.message)}\n",
                 (f"fingerprint  {one.fingerprint}\n", "dim"),
                 (f"job id       {one.job_id}\ntrace id     {one.trace_id or '-'}", "dim"),
             ),
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
-    console.print(table)
+    open_console().print(table)
 
 
 def _moment(rfc3339: str) -> str:
     return rfc3339[:19].replace("T", " ")
-
-
-def _printable(text: str) -> str:
-    """On one line, and nothing in it that a terminal would obey."""
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)

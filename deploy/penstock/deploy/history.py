@@ -1,21 +1,18 @@
 """`penstock history` lists finished jobs as the API tells of them, `penstock migrate` makes their tables."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.settings import DEFAULT_API, debug_option, history_option
+from penstock.deploy.listing import api_option, open_console, printable
+from penstock.deploy.settings import debug_option, history_option
 
-_WIDTH = 160
-"""Columns where nobody reads along on a terminal, so that ids stay in one piece."""
 _STYLES = {"succeeded": "green", "dead": "red", "cancelled": "yellow", "expired": "yellow"}
 
 
@@ -47,15 +44,7 @@ class PastJobs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(short_help="Search finished jobs.")
-@click.option(
-    "--api",
-    envvar="PENSTOCK_API",
-    default=DEFAULT_API,
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="Ask this API.",
-)
+@api_option()
 @click.option("--tenant", metavar="ID", help="Of this tenant.")
 @click.option("--job", metavar="NAME", help="Of this name, module.job.")
 @click.option("--queue", metavar="NAME", help="Of this queue.")
@@ -141,21 +130,13 @@ def _show(found: list[PastJob]) -> None:
     for one in found:
         job = Text(one.job, "bold")
         if one.error is not None:
-            job.append(f"\n{_printable(one.error.type)}: {_printable(one.error.message)[:80]}", "not bold")
+            job.append(f"\n{printable(one.error.type)}: {printable(one.error.message)[:80]}", "not bold")
         table.add_row(
             one.ended_at[:19].replace("T", " "),
             Text(one.state, _STYLES.get(one.state, "")),
             str(one.attempt),
             job,
-            _printable(one.tenant or "-"),
+            printable(one.tenant or "-"),
             Text(f"{one.id}\n{one.trace_id or '-'}", "dim"),
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
-    console.print(table)
-
-
-def _printable(text: str) -> str:
-    """On one line, and nothing in it that a terminal would obey."""
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    open_console().print(table)

@@ -2,7 +2,6 @@
 starting, and closed with the API."""
 
 import random
-from typing import Any
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -12,6 +11,8 @@ from penstock.engine.job_history import (
     HistoryRefused,
     HistorySettings,
     HistoryUnavailable,
+    Page,
+    PastJob,
     Search,
     open_history,
 )
@@ -49,11 +50,11 @@ class HistoryPart:
                 self._history = None
             await trio.sleep(_BACKOFF.delay(tries, self._rng))
 
-    async def search(self, search: Search) -> Any:
+    async def search(self, search: Search) -> Page:
         """As `History.search`."""
         return await self._opened().search(search)
 
-    async def read(self, job_id: str) -> Any:
+    async def read(self, job_id: str) -> PastJob | None:
         """As `History.read`."""
         return await self._opened().read(job_id)
 

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from penstock.deploy.application import load_application
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.settings import DEFAULT_API, Settings, debug_option, redis_option
+from penstock.deploy.listing import api_option
+from penstock.deploy.settings import Settings, debug_option, redis_option
 from penstock.engine.job import Job, JobState
 from penstock.engine.options import Options
 
@@ -54,15 +55,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     metavar="[KEY=VALUE]...",
     help="Its arguments; a VALUE is read as JSON where it is JSON, else as text.",
 )
-@click.option(
-    "--api",
-    envvar="PENSTOCK_API",
-    default=DEFAULT_API,
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="Submit over HTTP to this API.",
-)
+@api_option("Submit over HTTP to this API.")
 @click.option(
     "--app",
     envvar="PENSTOCK_APP",

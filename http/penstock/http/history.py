@@ -1,58 +1,33 @@
 """Finished jobs, looked for in the history: by tenant, job, queue, state, time, error and trace."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from quart import Response
 
 from penstock.engine.errors import InvalidRequest, JobNotFound
-from penstock.engine.job import JobError, JobState
+from penstock.engine.job import JobState
 from penstock.http.pipe import current_request, scope_of
 from penstock.http.problems import HISTORY_AWAY, NO_HISTORY, Refused
 from penstock.http.schemas import ErrorView, check_job_id, json_response, rfc3339, view_error
 
+if TYPE_CHECKING:  # an optional part: only who keeps one imports it
+    from penstock.engine.job_history import Page, PastAttempt, PastJob, Search
+
 DEFAULT_LIMIT = 50
-
-
-class Past(Protocol):
-    """One finished job, as the history tells of it; times are seconds since the epoch."""
-
-    id: str
-    queue: str
-    job: str
-    module: str
-    state: JobState
-    attempt: int
-    priority: int
-    tenant: str | None
-    user: str | None
-    submitted_at: float
-    started_at: float | None
-    ended_at: float
-    worker: str | None
-    trace_id: str | None
-    error: JobError | None
-    attempts: Sequence[Any]
-
-
-class PastPage(Protocol):
-    """A page of them."""
-
-    jobs: Sequence[Any]
-    next: str | None
 
 
 class HistoryReader(Protocol):
     """What is asked of a history; `penstock.engine.job_history.History` can do it."""
 
-    async def search(self, search: Any) -> Any:
+    async def search(self, search: "Search") -> "Page":
         """A page of what applies to `search`."""
         ...
 
-    async def read(self, job_id: str) -> Any:
+    async def read(self, job_id: str) -> "PastJob | None":
         """One finished job with its attempts, or None."""
         ...
 
@@ -111,7 +86,7 @@ class HistoryRoutes:
     async def search(self) -> Response:
         """A page of finished jobs."""
         history = self._kept()
-        from penstock.engine.job_history import Search  # an optional part: only who keeps one imports it
+        from penstock.engine.job_history import Search
 
         asked = dict(current_request().args)
         for name, read in _READERS.items():
@@ -179,7 +154,7 @@ def _number(name: str, text: str) -> int:
 _READERS: dict[str, Callable[[str, str], Any]] = {"since": _moment, "until": _moment, "limit": _number}
 
 
-def _view(job: Past) -> PastJobView:
+def _view(job: "PastJob") -> PastJobView:
     return PastJobView(
         id=job.id,
         queue=job.queue,
@@ -200,7 +175,7 @@ def _view(job: Past) -> PastJobView:
     )
 
 
-def _view_attempt(one: Any) -> PastAttemptView:
+def _view_attempt(one: "PastAttempt") -> PastAttemptView:
     return PastAttemptView(
         attempt=one.attempt,
         state=one.state,
