@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 import trio
 
 from penstock.engine import Client, JobState, Registry, Worker
@@ -11,8 +10,6 @@ from penstock.engine.transport import Redis
 from relay.application import again, doomed, module
 from support.processes import PENSTOCK, Process
 from support.redis_server import ValkeyServer
-
-sqlalchemy = pytest.importorskip("sqlalchemy")
 
 
 def command(tmp_path: Path, *words: str) -> Process:
