@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import trio
 
+import support.debian_tools
 import support.postgres
 from benchmarks import job_history
 
@@ -17,10 +18,12 @@ def test_without_postgresql_one_is_told_why(
     script = tmp_path / "debian-tools"
     script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho "no network here" >&2\nexit 1\n')
     script.chmod(0o700)
-    monkeypatch.setattr(support.postgres, "TOOLS", script)
+    monkeypatch.setattr(support.debian_tools, "TOOLS", script)
     monkeypatch.setenv("CI", ci)
-    with pytest.raises(ending, match="no network here"):
+    # Both are caught: a skip that goes through would make this test one that is skipped.
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match="no network here") as raised:
         support.postgres.binaries()
+    assert raised.type is ending
     assert (tmp_path / "asked").read_text() == "postgresql\n"
 
 

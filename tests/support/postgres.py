@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-
+from support.debian_tools import folder_of
 from support.processes import free_port
 
-TOOLS = Path(__file__).parents[2] / ".ci" / "debian-tools"
 WITHIN = 60.0
 """Seconds that a start may take on a machine that is swamped; it takes one or two."""
 
@@ -114,20 +112,8 @@ class PostgresServer:
 
 
 def binaries() -> Path:
-    """The folder of `postgres` and `initdb`; without them the test is skipped, and in CI it fails."""
-    try:
-        found = subprocess.run(
-            [TOOLS, "postgresql"], capture_output=True, text=True, timeout=300, check=False
-        )
-    except subprocess.TimeoutExpired as late:
-        reason = str(late)
-    else:
-        if found.returncode == 0:
-            return Path(found.stdout.strip())
-        reason = (found.stderr.strip().splitlines() or ["no reason was given"])[-1]
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI there must be a PostgreSQL: {reason}")
-    pytest.skip(reason)
+    """The folder of `postgres` and `initdb`; skips or fails as `folder_of`."""
+    return folder_of("PostgreSQL", "postgresql")
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A real Prometheus that scrapes what a test tells it to, every second, and answers queries."""
 
 import json
-import os
 import subprocess
 import time
 import urllib.parse
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
+from support.debian_tools import folder_of
 from support.processes import Process, free_port
 
-TOOLS = Path(__file__).parents[2] / ".ci" / "debian-tools"
 WITHIN = 60.0
 """Seconds that a query may take to come true on a machine that is swamped."""
 
@@ -67,18 +64,8 @@ class Prometheus:
 
 
 def tools() -> Path:
-    """The folder of `prometheus` and `promtool`; without them the test is skipped, and in CI it fails."""
-    try:
-        found = subprocess.run([TOOLS], capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired as late:
-        reason = str(late)
-    else:
-        if found.returncode == 0:
-            return Path(found.stdout.strip())
-        reason = (found.stderr.strip().splitlines() or ["no reason was given"])[-1]
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI there must be a Prometheus: {reason}")
-    pytest.skip(reason)
+    """The folder of `prometheus` and `promtool`; skips or fails as `folder_of`."""
+    return folder_of("Prometheus")
 
 
 def check_metrics(body: bytes) -> tuple[int, str]:
