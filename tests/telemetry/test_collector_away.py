@@ -94,13 +94,14 @@ def summary(found: dict[str, Any]) -> str:
 def test_jobs_cost_no_more_than_with_a_collector_that_answers(
     drained: dict[str, Any], collector: str
 ) -> None:
-    """CPU of the whole process in the best of its rounds, which are taken in turn: at most a tenth more.
+    """CPU of the whole process: at most a tenth more than beside it, by the median of what rounds differ.
 
-    The best, because whatever else the machine does only adds to it; what a collector costs is in all.
+    Not by the best round of each: one that happened to be quick is nobody's cost.
     """
     cost = drained["cost"]
+    ratios = [one / other for one, other in zip(cost[collector], cost["healthy"], strict=True)]
 
-    assert min(cost[collector]) <= 1.10 * min(cost["healthy"]), summary(drained)
+    assert median(ratios) <= 1.10, summary(drained)
 
 
 @pytest.mark.alone
