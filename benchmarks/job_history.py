@@ -14,11 +14,11 @@ from pathlib import Path
 from penstock.engine.job import JobError, JobState
 from penstock.engine.job_ending import JobEnding
 from penstock.engine.job_history import History, HistorySettings, Search, open_history, upgrade
-from penstock.engine.job_history.engines import make_engine
-from penstock.engine.job_history.settings import POSTGRESQL
+from penstock.engine.sql.engines import make_engine
+from penstock.engine.sql.settings import POSTGRESQL
 
-BATCH = 200
-"""Endings in one call, which is a transaction: what a relay hands over at once."""
+BATCH = 1_000
+"""Endings in one call, which is a transaction: what a relay that has fallen behind hands over at once."""
 ROUNDS = 51
 TENANTS, NAMES = 1_000, 40
 PER_SECOND = 200

@@ -30,6 +30,7 @@ from penstock.engine.outbox import Entry, News, Outbox, Taken
 from penstock.engine.relay.decoding import Decoded, decode
 from penstock.engine.relay.facts import EndingsSetAside, SinkFailed, SinkRecovered, Tell
 from penstock.engine.relay.metrics import DROPPED, ENDINGS, ERRORS, LAG_ENTRIES, LAG_SECONDS
+from penstock.engine.relay.portion import Portion
 from penstock.engine.relay.settings import RelaySettings
 from penstock.engine.relay.sink import Sink
 from penstock.engine.seams import Seams
@@ -58,6 +59,7 @@ class Delivery:
         self._settings = settings
         self._seams = seams
         self._tell = tell
+        self._portion = Portion(settings.batch)
         self._rng = random.Random()
         self._failures = 0
         self._busy = False
@@ -82,12 +84,13 @@ class Delivery:
     async def _round(self, news: News) -> None:
         settings, sink = self._settings, self.sink.name
         silence = round(settings.silence * 1000)
-        taken = await self._outbox.take(self.queue, sink, self._relay, settings.batch, silence)
+        taken = await self._outbox.take(self.queue, sink, self._relay, self._portion.count, silence)
         if taken is None:  # the store has lost it, or somebody unregistered a sink that is still served
             await self._enlist()
             return
         self.begun = True
         self._note_lag(taken)
+        self._portion.note(taken.entries)
         if not taken.entries:
             await news.wait(taken.last, settings.look)
         elif (delay := await self._deliver(taken.entries)) > 0:

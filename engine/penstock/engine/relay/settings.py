@@ -13,8 +13,9 @@ MARGIN = 1.2
 class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds."""
 
-    batch: int = 200
-    """Endings handed over at once, and held in memory for each queue and sink; 200 large ones are 100 MB."""
+    batch: int = 1_000
+    """Endings handed over at once, and held in memory for each queue and sink, at most; fewer where they are
+    large (`portion.py`)."""
     timeout: float = 10.0
     """How long a sink may take for them."""
     backoff: Backoff = Backoff(base=0.25, cap=10.0)
