@@ -6,9 +6,9 @@ MINUTES ?= 3# of chaos
 SEED ?= 1
 WORKERS ?= 2# pytest processes; every test owns its servers, ports and files
 
-.PHONY: help demo test slow check bench chaos nightly clean
+.PHONY: help demo test slow check bench chaos verify manifests nightly clean
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,11 +33,19 @@ check: $(VENV)/.installed ## ruff, mypy, pyright and the import contracts
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## First figures: jobs drained per second, commands per job
-	$(BIN)/python -m benchmarks hotpath
+bench: $(VENV)/.installed ## Measure all of docs/benchmarks.md, peers too, and write it anew; goes on where it ended
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group pictures
+	$(BIN)/python -m benchmarks standard
+
+manifests: $(VENV)/.installed ## Every manifest and setting under deploy/, read by the programs and schemas it is for
+	.ci/manifests
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/manifests
 
 chaos: $(VENV)/.installed ## Kill, stop, drain and cut off everything for MINUTES: nothing lost, nothing twice
 	$(BIN)/python -m benchmarks chaos --minutes $(MINUTES) --seed $(SEED)
+
+verify: $(VENV)/.installed ## Jaeger, Prometheus, Alertmanager, Kafka, PostgreSQL and Redis beside Penstock: ten steps, a table
+	PYTHONPATH=tests $(BIN)/python -m verify $(PARTS)
 
 nightly: $(VENV)/.installed ## The model test with 2,000 examples, and a thousand simulated worlds that are new every day
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -n $(WORKERS) tests/model tests/simulation

@@ -5,32 +5,21 @@ from functools import partial
 import click
 import trio
 
-from benchmarks import durability, hotpath, telemetry
+from benchmarks import durability
 from benchmarks.chaos import report as chaos_report
 from benchmarks.chaos import run as chaos_run
+from benchmarks.commands import COMMANDS
+from benchmarks.planning.command import planning
 from benchmarks.reliability import run as reliability
+from benchmarks.rolling.command import rolling
 
 
 @click.group(help=__doc__)
 def main() -> None: ...
 
 
-@main.command("hotpath")
-@click.option("--jobs", default=20_000, show_default=True, help="No-op jobs in one run.")
-@click.option("--rounds", default=3, show_default=True, help="Runs of each variant, taken in turn.")
-def hotpath_command(jobs: int, rounds: int) -> None:
-    """Jobs drained per second by one worker process, telemetry off and on, and Redis commands per job."""
-    trio.run(hotpath.run, jobs, rounds)
-
-
-@main.command("telemetry")
-@click.option("--jobs", default=5_000, show_default=True, help="No-op jobs in one turn.")
-@click.option(
-    "--rounds", default=12, show_default=True, help="Turns of each variant, taken one after another."
-)
-def telemetry_command(jobs: int, rounds: int) -> None:
-    """CPU per job and jobs drained per second: off, unsampled, traced, all of it, and with stock parts."""
-    trio.run(telemetry.run, jobs, rounds)
+for command in (*COMMANDS, planning, rolling):
+    main.add_command(command)
 
 
 @main.command("chaos")
@@ -56,9 +45,13 @@ def durability_command(rounds: int) -> None:
 @click.option("--url", help="An empty database; else a new SQLite file.")
 def job_history_command(jobs: int, url: str | None) -> None:
     """How many endings a second the history takes, and how long searches in it take."""
-    from benchmarks import job_history  # the others do without its extra, penstock[postgresql]
+    from benchmarks import (  # whose extra, penstock[postgresql], others do without
+        job_history,
+        relay_to_history,
+    )
 
     trio.run(job_history.run, jobs, url)
+    trio.run(relay_to_history.run, min(jobs, relay_to_history.MOST), url)
 
 
 @main.command("reliability")

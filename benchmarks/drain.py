@@ -1,24 +1,24 @@
-"""One run of the hot path, in a process of its own: submit no-op jobs, then drain them with one worker.
+"""The no-op job, how jobs get in and how one worker drains them: what most benchmarks are made of.
 
-Prints one JSON object. Everything is on that a user would have on: leases, fencing, timeouts, retries,
-events; the server syncs every write to disk.
+Everything is on that a user would have on: leases, fencing, timeouts, retries, events.
 """
 
-import json
-import sys
 import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
 
-from penstock.engine import Client, JobContext, Module, Observers, Registry, Seams, Worker
+from penstock.engine import Client, JobContext, Module, Registry, Seams, Worker, WorkerSettings
 from penstock.engine.events import Event, Settled
 from penstock.engine.redis_store import RedisStore
-from penstock.engine.transport import Address, Redis
-from penstock.telemetry import Telemetry, TelemetrySettings
+from penstock.engine.request import Request
+from penstock.engine.transport import Redis
 
 bench = Module("bench")
 SLICE = 500  # requests in one submission
+AT_ONCE = 64  # submissions under way
+WITHIN = 240.0  # seconds that draining may take
 
 
 @bench.job(queue="bench")
@@ -28,14 +28,15 @@ async def noop(ctx: JobContext, number: int) -> int:
 
 
 class Drained(msgspec.Struct):
-    """What one run showed."""
+    """What one worker showed; a second is one of the wall clock, CPU is that of this process."""
 
-    jobs: int
-    submitted: float  # jobs a second
-    drained: float  # jobs a second, first claim to last acknowledged settlement
+    seconds: float  # first claim to last acknowledged settlement
     exported: float  # the same until telemetry has handed over everything; equal without telemetry
-    commands: float  # Redis commands a job while draining, those inside scripts included
-    round_trips: float  # a job
+    cpu: float  # until then, all threads
+    commands: int  # Redis commands, those inside scripts included
+    round_trips: int
+    sent: int  # bytes
+    server_cpu: float
 
 
 class Countdown:
@@ -54,51 +55,82 @@ class Countdown:
 
 async def commands_of(redis: Redis) -> int:
     """Commands that the server has processed, inner ones included."""
-    stats = await redis.execute("INFO", "stats")
-    assert isinstance(stats, bytes)
-    return int(stats.split(b"total_commands_processed:")[1].split(b"\r\n")[0])
+    return int(await info_of(redis, "stats", "total_commands_processed"))
+
+
+async def server_cpu(redis: Redis) -> float:
+    """Seconds of CPU that the server has used."""
+    return await info_of(redis, "cpu", "used_cpu_user") + await info_of(redis, "cpu", "used_cpu_sys")
+
+
+async def info_of(redis: Redis, section: str, name: str) -> float:
+    """One number that the server tells about itself."""
+    answer = await redis.execute("INFO", section)
+    assert isinstance(answer, bytes)
+    return float(answer.split(b"\r\n" + name.encode() + b":")[1].split(b"\r\n")[0])
+
+
+def nothing_to_flush() -> bool:
+    """Telemetry is off: everything is exported."""
+    return True
+
+
+async def drain(
+    store: RedisStore,
+    seams: Seams,
+    jobs: int,
+    *,
+    flush: Callable[[], object] = nothing_to_flush,
+    registry: Registry | None = None,
+    queues: Sequence[str] | None = None,
+    settings: WorkerSettings | None = None,
+) -> Drained:
+    """Settle `jobs` jobs with a worker of its own; `flush` blocks until telemetry has exported everything."""
+    countdown, redis = Countdown(jobs), store.redis
+    assert isinstance(redis, Redis)
+    seams.observers.add(countdown)
+    worker = Worker(store, registry or Registry([bench]), queues, settings, seams)
+    served, commands = await server_cpu(redis), await commands_of(redis)
+    trips, sent = redis.traffic.round_trips, redis.traffic.bytes_sent
+    async with trio.open_nursery() as nursery:
+        cpu, began = time.process_time(), time.perf_counter()
+        nursery.start_soon(worker.run)
+        with trio.fail_after(WITHIN):
+            await countdown.done.wait()
+        seconds = time.perf_counter() - began
+        trips, sent = redis.traffic.round_trips - trips, redis.traffic.bytes_sent - sent
+        commands = await commands_of(redis) - commands
+        served = await server_cpu(redis) - served
+        await trio.to_thread.run_sync(flush)
+        exported = time.perf_counter() - began
+        cpu = time.process_time() - cpu
+        worker.drain()
+    return Drained(seconds, exported, cpu, commands, trips, sent, served)
 
 
 async def measure(redis: Redis, seams: Seams, jobs: int) -> Drained:
-    """Submit and drain; `exported` is filled in by the caller."""
+    """Submit no-op jobs in bulk, then drain them."""
     store = RedisStore(redis)
-    countdown = Countdown(jobs)
-    seams.observers.add(countdown)
-    client = Client(store, seams)
-    requests = [noop.request(number) for number in range(jobs)]
+    await submit_bulk(Client(store, seams), [noop.request(number) for number in range(jobs)])
+    return await drain(store, seams, jobs)
+
+
+async def submit_bulk(client: Client, requests: Sequence[Request]) -> float:
+    """Submit in slices, one after another; the seconds it took."""
     began = time.perf_counter()
-    for start in range(0, jobs, SLICE):
+    for start in range(0, len(requests), SLICE):
         await client.submit_many(requests[start : start + SLICE])
-    submitted = jobs / (time.perf_counter() - began)
+    return time.perf_counter() - began
 
-    worker = Worker(store, Registry([bench]), seams=seams)
-    before, trips = await commands_of(redis), redis.traffic.round_trips
+
+async def submit_singly(client: Client, jobs: int) -> None:
+    """Submit one by one, 64 at once, so that each job has a submission of its own."""
+    numbers = iter(range(jobs))
+
+    async def some() -> None:
+        for number in numbers:
+            await client.submit_request(noop.request(number))
+
     async with trio.open_nursery() as nursery:
-        began = time.perf_counter()
-        nursery.start_soon(worker.run)
-        with trio.fail_after(120):
-            await countdown.done.wait()
-        seconds = time.perf_counter() - began
-        after = await commands_of(redis)
-        worker.drain()
-    trips = redis.traffic.round_trips - trips
-    return Drained(jobs, submitted, jobs / seconds, 0.0, (after - before) / jobs, trips / jobs)
-
-
-async def main(url: str, jobs: int, endpoint: str | None) -> None:
-    """Run once; `endpoint` is where spans go, None for telemetry off."""
-    async with Redis(Address.parse(url)) as redis:
-        if endpoint is None:
-            result = await measure(redis, Seams(Observers()), jobs)
-            result.exported = result.drained
-        else:
-            telemetry = Telemetry.start(TelemetrySettings(log_format="json", otlp_endpoint=endpoint))
-            result = await measure(redis, telemetry.seams(), jobs)
-            began = time.perf_counter()
-            await telemetry.aclose()
-            result.exported = jobs / (jobs / result.drained + time.perf_counter() - began)
-    print(json.dumps(msgspec.to_builtins(result)))
-
-
-if __name__ == "__main__":
-    trio.run(main, sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+        for _ in range(AT_ONCE):
+            nursery.start_soon(some)

@@ -10,9 +10,20 @@ import structlog
 from penstock.deploy.overview import Overview
 from penstock.deploy.settings import Settings
 from penstock.deploy.supervisor import Supervisor
-from penstock.engine import bus, cache, events, job_history, outgoing, relay, transport
+from penstock.engine import (
+    bus,
+    cache,
+    events,
+    job_history,
+    outgoing,
+    periodic_metrics,
+    relay,
+    sql_outbox,
+    transport,
+)
 from penstock.engine.job import MOVES, JobState
 from penstock.engine.metric import Metric
+from penstock.http import metrics as http_metrics
 from penstock.telemetry.metrics.children import OVERFLOW, Counter, Gauge, Histogram
 from penstock.telemetry.metrics.families import Metrics
 from penstock.telemetry.metrics.module_metrics import bind_module_metrics
@@ -64,8 +75,8 @@ def event_table() -> str:
 METRICS = """\
 # Metrics
 
-Generated from the registry by `docs/generate.py`. `/metrics` is served by the API, and by workers that are
-given `--metrics-bind`, as text 0.0.4 or, to those who ask for it as Prometheus does, as OpenMetrics 1.0.
+Generated from the registry by `docs/generate.py`. `/metrics` is served on `--metrics-bind`, or on the port of
+an API that is not given one, as text 0.0.4 or, to those who ask for it as Prometheus does, OpenMetrics 1.0.
 
 """
 ABOUT_METRICS = """
@@ -129,12 +140,16 @@ ADAPTERS: dict[str, Sequence[Metric]] = {
     "outgoing": outgoing.METRICS,
     "history": job_history.METRICS,
     "relay": relay.METRICS,
+    "api": http_metrics.METRICS,
+    "sql_outbox": sql_outbox.METRICS,
+    "schedules": periodic_metrics.METRICS,
 }
-PARTS = ("submissions", "jobs", "worker", "queues", "http", "own", "make")
+PARTS = ("submissions", "jobs", "worker", "objectives", "queues", "http", "own", "make")
 PROCESSES = {
     "submissions": "api; whoever submits",
     "jobs": "worker",
     "worker": "worker",
+    "objectives": "all that load the application; `max` over them",
     "queues": "api, worker; each queue by one of them",
     "http": "api",
     "own": "all",
@@ -142,10 +157,13 @@ PROCESSES = {
     "supervisor": "`worker --processes N`",
     "redis": "all",
     "bus": "worker",
-    "cache": "worker, where a job asks for it",
+    "cache": "api; worker, where a job asks for it",
     "outgoing": "worker, where a job asks for it",
     "history": "relay, api with `--history-url`",
     "relay": "relay",
+    "api": "api",
+    "sql_outbox": "relay with `--outbox-url`",
+    "schedules": "worker; each moment by one of them",
 }
 """Which processes fill the families of each part of `Metrics`; `penstock dev` is all of them in one."""
 
@@ -154,8 +172,8 @@ def metric_table() -> str:
     """Every metric with its type and labels, where it comes from, and the buckets of histograms."""
     rows: list[str] = []
     buckets: dict[tuple[float, ...], list[str]] = {}
-    untenanted = {family.name: family.label_names for _, family in _families(Metrics())}
-    for part, family in _families(Metrics(tenant_label=True)):
+    untenanted = {family.name: family.label_names for _, family in families(Metrics())}
+    for part, family in families(Metrics(tenant_label=True)):
         always = untenanted[family.name]
         text = family.doc.replace(OVERFLOW, f"`{OVERFLOW}`")
         labels = ", ".join(f"`{n}`" if n in always else f"`{n}` (opt-in)" for n in family.label_names)
@@ -179,7 +197,7 @@ def metric_table() -> str:
     return METRICS + "\n".join(lines) + "\n" + ABOUT_METRICS
 
 
-def _families(metrics: Metrics) -> Iterator[tuple[str, Counter | Gauge | Histogram]]:
+def families(metrics: Metrics) -> Iterator[tuple[str, Counter | Gauge | Histogram]]:
     """The families of a process of every kind, each with the name of the part that has it."""
     parts = {id(family): part for part in PARTS for family in vars(getattr(metrics, part)).values()}
     for family in metrics.registry.families():

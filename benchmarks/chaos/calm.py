@@ -16,7 +16,7 @@ from penstock.engine.transport import Redis
 DRAIN_WITHIN = 45.0
 """Seconds that everything submitted may take to end, and every lease of the dead to be taken."""
 _LOOK = 0.2
-_STAYS = ("job", "events", "counts", "dead", "failures")
+_STAYS = ("job", "events", "counts", "dead", "failures", "schedules")
 """Kinds of keys that a queue may have when all its jobs have ended and all its workers have left."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.chaos.jobs import doomed, flaky, hopeless, nap, noop, poison, work
 from penstock.engine import Request
-from penstock.engine.module import JobDefinition
+from penstock.engine.job_definition import JobDefinition
 
 MAX_BATCH = 16
 _TENANTS = (None, "acme", "globex", "initech")

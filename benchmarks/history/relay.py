@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from penstock.engine.failure_counts import Failure, FailureCount
 from penstock.engine.job import Job
+from penstock.engine.periodic_store import Schedules
 from penstock.engine.record import Record
 from penstock.engine.store import (
     PLAIN,
@@ -39,6 +40,11 @@ class Relay:
     async def relay(self, call: Callable[[], Awaitable[T]]) -> T:
         """Carry one call out."""
         return await call()
+
+    @property
+    def schedules(self) -> Schedules:
+        """As they are: nothing here comes by itself."""
+        return self.inner.schedules
 
     async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
         return await self.relay(partial(self.inner.submit, queue, jobs, terms))

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from bus.mock_kafka import MockKafka, mock_kafka
+from bus.real_kafka import RealKafka, real_kafka
 from bus.rig import BusUnderTest, kafka_bus, memory_bus, redis_bus
 from support.redis_server import ValkeyServer, valkey_server
 
@@ -17,8 +18,11 @@ def server() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session")
-def brokers() -> Iterator[MockKafka]:
-    """A mock cluster for this pytest process."""
+def brokers() -> Iterator[MockKafka | RealKafka]:
+    """The real broker that the environment names, or a mock cluster for this pytest process."""
+    if (real := real_kafka()) is not None:
+        yield real
+        return
     with mock_kafka() as running:
         yield running
 

@@ -6,6 +6,11 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from confluent_kafka import Producer
+
+from penstock.engine.bus.kafka import KafkaSettings
+
+_WITHIN = 30.0
 _PROGRAM = """
 import sys
 from confluent_kafka import Producer
@@ -22,7 +27,12 @@ class MockKafka:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         self.servers = process.stdout.readline().strip()
+        self.settings = KafkaSettings(servers=self.servers)
         self._process = process
+
+    def make_topic(self, topic: str) -> None:
+        """Speak of a topic, as a producer does that asks for it."""
+        Producer({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(topic, _WITHIN)
 
     def pause(self) -> None:
         """Stand still: connections stay open, nothing is answered."""

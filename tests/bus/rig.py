@@ -1,4 +1,4 @@
-"""Three buses behind one harness: memory, a real Valkey, and the mock cluster that librdkafka carries."""
+"""Three buses behind one harness: memory, a real Valkey, and Kafka, mocked or real."""
 
 import itertools
 import uuid
@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import msgspec
 import trio
-from confluent_kafka import Producer
 
 from penstock.engine.bus import Bus, Event, MemoryBus, Received, RedisBus, Subscription
-from penstock.engine.bus.kafka import KafkaBus, KafkaSettings
+from penstock.engine.bus.kafka import KafkaBus
 from penstock.engine.transport import open_link
 
 WITHIN = 30.0
@@ -88,17 +88,12 @@ async def redis_bus(server: Any) -> AsyncGenerator[BusUnderTest]:
 
 @asynccontextmanager
 async def kafka_bus(brokers: Any) -> AsyncGenerator[BusUnderTest]:
-    """A mock cluster in a process of its own."""
-    settings = KafkaSettings(servers=brokers.servers, statistics_every=0.1, options=QUICK)
+    """Brokers that somebody runs: a `MockKafka`, a `RealKafka`."""
+    settings = msgspec.structs.replace(brokers.settings, statistics_every=0.1, options=QUICK)
     try:
         async with KafkaBus.open(settings) as bus:
             rig = BusUnderTest(bus, pause=brokers.pause, resume=brokers.resume)
-            await trio.to_thread.run_sync(make_topic, brokers.servers, rig.topic)
+            await trio.to_thread.run_sync(brokers.make_topic, rig.topic)
             yield rig
     finally:
         brokers.resume()
-
-
-def make_topic(servers: str, topic: str) -> None:
-    """Have the mock cluster make a topic, as it does for a producer that asks for it."""
-    Producer({"bootstrap.servers": servers, "log_level": 0}).list_topics(topic, WITHIN)

@@ -23,11 +23,12 @@ from penstock.engine.bus import (
 from penstock.engine.bus.aside import MemoryAside
 from penstock.engine.client import Client
 from penstock.engine.errors import ConfigurationError, QueueFull, StoreUnavailable
-from penstock.engine.events import StoreDown, StoreUp
+from penstock.engine.events import EventSetAside, Observers, StoreDown, StoreUp
 from penstock.engine.memory_store import MemoryStore
 from penstock.engine.operation import Headers, Operation
 from penstock.engine.request import Receipt, Request
 from penstock.engine.seams import Seams
+from support.work import Ears
 
 
 class Order(msgspec.Struct):
@@ -133,13 +134,14 @@ async def test_an_event_is_committed_only_after_its_job_is_stored() -> None:
 
 
 async def test_an_event_of_another_shape_is_kept_aside_and_holds_up_nobody() -> None:
-    """What does not decode stands where people can look at it, and the next event is dispatched."""
-    bus, stored, aside = MemoryBus(), Stored(), MemoryAside()
+    """What does not decode stands where people can look at it, is told, and the next event is dispatched."""
+    bus, stored, aside, ears = MemoryBus(), Stored(), MemoryAside(), Ears()
     broken = [
         Event(topic="orders", id="not-json", data=b"\xff{"),
         event_of("orders", {"number": "one"}, id="text"),
     ]
-    async with dispatching(Dispatcher(bus, [SHIP], stored.submit, aside=aside)):
+    seams = Seams(Observers(ears))
+    async with dispatching(Dispatcher(bus, [SHIP], stored.submit, seams, aside=aside)):
         await bus.publish([*broken, order(3)])
         assert await stored.wait_for(1) == ["o3"]
     kept = await aside.look("orders")
@@ -148,6 +150,8 @@ async def test_an_event_of_another_shape_is_kept_aside_and_holds_up_nobody() -> 
         ("text", "orders.ship"),
     ]
     assert "number" in kept[1].reason
+    told = [EventSetAside("orders", one.handler, one.event.id, one.reason) for one in kept]
+    assert ears.of(EventSetAside) == told
 
 
 async def test_what_is_kept_aside_is_bounded() -> None:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import uuid
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ import trio
 from confluent_kafka import KafkaError, TopicPartition
 
 from bus.mock_kafka import MockKafka
+from bus.real_kafka import RealKafka
 from bus.rig import QUICK, WITHIN, ids, receive
 from penstock.engine.bus import BusRefused, BusUnavailable, Event, UnknownTopic
 from penstock.engine.bus.kafka import KafkaBus, KafkaSettings
@@ -17,6 +20,7 @@ from penstock.engine.bus.kafka_errors import exception
 from penstock.engine.bus.kafka_partition import MOST, Partition
 from penstock.engine.bus.kafka_statistics import read_lag
 from penstock.engine.errors import ConfigurationError
+from support.otlp_receiver import otlp_receiver
 
 
 def test_a_second_sending_is_passed_over_and_committed_with_what_is_before_it() -> None:
@@ -142,11 +146,14 @@ async def test_publishers_wait_while_too_much_is_on_its_way() -> None:
         assert len(bus._publisher._producer) == 2
 
 
-async def test_partitions_move_to_a_member_that_comes_and_nothing_is_lost(brokers: MockKafka) -> None:
+async def test_partitions_move_to_a_member_that_comes_and_nothing_is_lost(
+    brokers: MockKafka | RealKafka,
+) -> None:
     """What was not committed by the old owner comes to the new one."""
-    settings = KafkaSettings(servers=brokers.servers, options=QUICK)
+    settings = msgspec.structs.replace(brokers.settings, options=QUICK)
     async with KafkaBus.open(settings) as bus:
-        topic = "moving"
+        topic = f"moving-{uuid.uuid4().hex}"
+        await trio.to_thread.run_sync(brokers.make_topic, topic)
         events = [Event(topic=topic, id=f"e{number}", data=b"") for number in range(24)]
         with trio.fail_after(WITHIN):
             await bus.publish(events)
@@ -163,9 +170,30 @@ async def test_partitions_move_to_a_member_that_comes_and_nothing_is_lost(broker
             assert len(heard) < 24
 
 
-async def test_a_topic_that_does_not_exist_is_told_to_the_subscriber(brokers: MockKafka) -> None:
+async def test_a_topic_that_does_not_exist_is_told_to_the_subscriber(brokers: MockKafka | RealKafka) -> None:
     """Waiting would be in vain where nobody makes it."""
-    settings = KafkaSettings(servers=brokers.servers, options=QUICK)
+    settings = msgspec.structs.replace(brokers.settings, options=QUICK)
     async with KafkaBus.open(settings) as bus, bus.subscribe("g-nowhere", ["nowhere"]) as member:
         with trio.fail_after(WITHIN), pytest.raises(UnknownTopic, match="nowhere"):
             await member.receive()
+
+
+async def test_brokers_that_refuse_the_connection_are_told_to_both_sides() -> None:
+    """A password or a certificate is not waited for: whoever publishes or receives hears what is wrong.
+
+    Something whose certificate nobody vouches for stands for all of that.
+    """
+    with otlp_receiver(tls=True) as stranger:
+        settings = KafkaSettings(
+            servers=urlsplit(stranger.endpoint).netloc,
+            tls=True,
+            give_up_after=2.0,
+            close_within=0.5,
+            options=QUICK,
+        )
+        with trio.fail_after(WITHIN):
+            async with KafkaBus.open(settings) as bus, bus.subscribe("g", ["t"]) as member:
+                with pytest.raises(BusRefused, match="certificate"):
+                    await member.receive()
+                with pytest.raises(BusRefused, match="certificate"):
+                    await bus.publish([Event(topic="t", id="e", data=b"")])

@@ -1,7 +1,9 @@
 """The API under a server that others start."""
 
+import hashlib
 import json
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -44,6 +46,43 @@ def test_served_by_hypercorn(hypercorn: Process) -> None:
 
     hypercorn.wait_for_line(rf'"event":"request served".*"trace_id":"{submitted["trace_id"]}"')
     assert hypercorn.terminate() == 0, str(hypercorn)
+
+
+def status(url: str, token: str = "") -> int:
+    """What a request with this token, or with none, is answered."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_tokens_and_a_port_for_metrics(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """Both as under `penstock api`: the settings are the same."""
+    digest = hashlib.sha256(b"penstock_secret").hexdigest()
+    (tmp_path / "tokens").write_text(json.dumps({"name": "a", "sha256": digest, "scopes": ["read"]}))
+    command = ("-m", "hypercorn", "-k", "trio", "-b", "127.0.0.1:0", "penstock.deploy.asgi:app")
+    env = {
+        "PENSTOCK_APP": "support.application:trial",
+        "PENSTOCK_REDIS": valkey.url,
+        "PENSTOCK_TOKENS_FILE": str(tmp_path / "tokens"),
+        "PENSTOCK_METRICS_BIND": "127.0.0.1:0",
+    }
+    with python(*command, **env) as process:
+        one = process.wait_for_line(r"Running on (http://\S+)")[1]
+        other = process.wait_for_line(rf"^(?!.*{one}\b).*Running on (http://\S+)")[1]
+        # They are told by two writers, in no order; only one has metrics for who has no token.
+        probes, url = (one, other) if status(f"{one}/metrics") == 200 else (other, one)
+        assert [status(f"{probes}{path}") for path in ("/metrics", "/readyz")] == [200, 200]
+        assert [status(f"{url}/v1/queues", token) for token in ("", "wrong", "penstock_secret")] == [
+            401,
+            401,
+            200,
+        ]
+        assert status(f"{url}/metrics", "penstock_secret") == 404
+        assert process.terminate() == 0, str(process)
 
 
 def test_wrong_settings() -> None:

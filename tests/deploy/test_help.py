@@ -41,7 +41,8 @@ def test_variables_follow_the_options(name: str) -> None:
     # What belongs to one submission or question is not a setting.
     once = {"help", "job", "arguments", "queue", "priority", "delay", "idempotency_key", "wait"}
     once |= {"durable", "wait_replicas", "limit", "as_json"}
-    once |= {"tenant", "state", "since", "until", "error", "trace_id", "forget"}
+    once |= {"name", "scopes", "user", "max_priority", "days"}
+    once |= {"tenant", "state", "since", "until", "error", "trace_id", "forget", "retry", "discard", "action"}
     for parameter in cli.commands[name].params:
         if parameter.name not in once:
             assert parameter.envvar == f"PENSTOCK_{str(parameter.name).upper()}"

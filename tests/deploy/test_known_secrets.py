@@ -27,7 +27,7 @@ def test_the_variables_that_settings_name_and_the_passwords_of_the_url() -> None
     }
 
 
-def test_secrets_of_modules_and_of_the_history_are_known() -> None:
+def test_secrets_of_modules_databases_and_the_bus_are_known() -> None:
     """Modules tell theirs themselves; one whose settings are wrong has none here, and says so later."""
 
     class Keys(msgspec.Struct):
@@ -38,10 +38,16 @@ def test_secrets_of_modules_and_of_the_history_are_known() -> None:
             return (self.key,)
 
     modules = [Module("a", settings=Keys), Module("b", settings=Keys), Module("c")]
-    settings = Settings(history_url="postgresql://me:hunter2@db/history")
+    settings = Settings(
+        history_url="postgresql://me:hunter2@db/history",
+        outbox_url="postgresql://me:tr0ub4dor@db/shop",
+        bus="kafka://me:sw%3Ardfish@one:9092,two:9092",
+    )
 
     assert known_secrets(settings, modules, {"PENSTOCK_MODULE_A_KEY": "s3cret"}) == {
         "password 1 of the history's URL": "hunter2",
+        "password 1 of the outbox's URL": "tr0ub4dor",
+        "password 1 of the bus's URL": "sw:rdfish",
         "secret 1 of the module a": "s3cret",
     }
 

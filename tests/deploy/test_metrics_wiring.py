@@ -6,6 +6,8 @@ from trio.testing import MockClock
 from penstock.deploy.composition import compose
 from penstock.deploy.settings import Settings
 from penstock.engine import Module, Registry
+from penstock.engine.cache import METRICS as CACHE_METRICS
+from penstock.engine.cache.metrics import LOADS
 from penstock.telemetry.metrics.loop_lag import INTERVAL
 
 NOWHERE = Settings(redis="unix:///nonexistent/valkey.sock", metrics_tenant_label=True)
@@ -36,3 +38,13 @@ async def test_the_loop_is_watched(autojump_clock: MockClock) -> None:
         with trio.move_on_after(3.5 * INTERVAL):
             await parts.watch_loop()
         assert parts.telemetry.metrics.own.loop_lag.labels().observations == 3
+
+
+async def test_metrics_of_a_part_that_several_use_are_counted_once() -> None:
+    """As the cache's in `penstock dev`, where jobs may ask for it and the API's views do."""
+    async with compose(NOWHERE, Registry([]), role="dev") as parts:
+        parts.bind_metrics(CACHE_METRICS)
+        parts.api(trio.Event(), enter_client=False)
+        LOADS.inc(module="images", result="loaded")
+        family = parts.telemetry.metrics.registry.get("penstock_cache_loads_total")
+        assert family.get({"module": "images", "result": "loaded"}) == 1

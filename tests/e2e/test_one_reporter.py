@@ -2,6 +2,7 @@
 
 import urllib.request
 
+import pytest
 import trio
 
 from e2e.probes import listens, telling
@@ -35,6 +36,7 @@ async def reporter_of(processes: dict[Process, str]) -> tuple[Process, float]:
             await trio.sleep(1.1)  # longer than an answer is kept
 
 
+@pytest.mark.slow
 async def test_one_of_all_processes_shows_a_queue(start: Start, valkey: ValkeyServer) -> None:
     """When it ends another shows it at once, when it is killed after some seconds; slots are all workers'."""
     api, address = start_api(start, valkey.url)

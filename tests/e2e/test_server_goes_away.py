@@ -41,6 +41,7 @@ def workers_of(jobs: Sequence[Job]) -> set[str]:
     return {job.result.split("-")[-3] for job in jobs}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "seconds"),
     [

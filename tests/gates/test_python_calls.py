@@ -15,21 +15,14 @@ functions, run this file with `-s`, which prints the figures, and put them into 
 """
 
 import io
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import CodeType, FrameType
 
 import trio
-from opentelemetry.sdk.trace import ReadableSpan
 from trio.testing import MockClock
 
-import benchmarks
-import penstock.engine.memory_store
-import penstock.telemetry
 from benchmarks.drain import Countdown, bench, noop
 from benchmarks.telemetry_variants import ALL, requested_by_somebody
+from gates.counting import counted
+from gates.discard import Discard
 from penstock.engine import Client, Observers, Registry, Seams, Worker
 from penstock.engine.memory_store import MemoryStore
 from penstock.engine.redis_store import RedisStore
@@ -39,7 +32,6 @@ from penstock.telemetry.export.start import Export
 from penstock.telemetry.logs.setup import configure_logs
 from penstock.telemetry.metrics.families import Metrics
 from penstock.telemetry.traces.provider import Provider
-from penstock.telemetry.traces.span import Span
 from support.redis_server import valkey_server
 from support.stores import LEASE, new_job, settlement
 from support.work import virtual_clock
@@ -48,50 +40,6 @@ FIGURES = {"worker": (43.2, 93.6), "store": (1.78, 5.2), "telemetry": (76.7, 125
 """Calls a job: in Penstock's code, and in all code."""
 JOBS = 2000
 BATCH = 100
-COMPREHENSIONS = {"<listcomp>", "<dictcomp>", "<setcomp>"}
-OURS = (str(Path(penstock.engine.__file__).parent), str(Path(penstock.telemetry.__file__).parent))
-NOT_COUNTED = (
-    str(Path(__file__).parents[1]),
-    str(Path(benchmarks.__file__).parent),
-    str(Path(penstock.engine.memory_store.__file__).parent),
-    MockClock.current_time.__code__.co_filename,
-)
-
-
-class Calls:
-    """Calls of Python functions by whose they are; generators count each time they go on."""
-
-    def __init__(self) -> None:
-        self.own = self.all = 0
-
-    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
-        if event == "call":
-            self._count(frame.f_code)
-
-    def _count(self, code: CodeType) -> None:
-        file = code.co_filename
-        if code.co_name not in COMPREHENSIONS and not file.startswith(NOT_COUNTED):
-            self.all += 1
-            self.own += file.startswith(OURS)
-
-    def check(self, what: str) -> None:
-        """At most a tenth more than the figures in the table."""
-        own, in_all = self.own / JOBS, self.all / JOBS
-        print(f"{what}: {own:.2f} calls a job in penstock, {in_all:.1f} in all code")  # noqa: T201 - shown with -s
-        most_own, most = FIGURES[what]
-        assert own <= most_own * 1.1
-        assert in_all <= most * 1.1
-
-
-@contextmanager
-def counted() -> Generator[Calls]:
-    """Count the calls of this thread during the block."""
-    calls, before = Calls(), sys.getprofile()
-    sys.setprofile(calls)
-    try:
-        yield calls
-    finally:
-        sys.setprofile(before)
 
 
 async def test_a_job_costs_the_worker_few_calls(autojump_clock: MockClock) -> None:
@@ -104,7 +52,7 @@ async def test_a_job_costs_the_worker_few_calls(autojump_clock: MockClock) -> No
             nursery.start_soon(worker.run)
             await countdown.done.wait()
         worker.drain()
-    calls.check("worker")
+    calls.check("worker", JOBS, FIGURES["worker"])
 
 
 async def test_a_job_costs_telemetry_few_calls(autojump_clock: MockClock) -> None:
@@ -126,25 +74,7 @@ async def test_a_job_costs_telemetry_few_calls(autojump_clock: MockClock) -> Non
             await countdown.done.wait()
         worker.drain()
     await telemetry.aclose()
-    calls.check("telemetry")
-
-
-class Discard:
-    """Encodes spans, and keeps nothing."""
-
-    def put(self, span: Span) -> None:
-        """Encode."""
-        span.encode()
-
-    def put_encoded(self, ended: int, spans: Sequence[bytes]) -> None:
-        """They are."""
-
-    def put_readable(self, span: ReadableSpan) -> None:
-        """None comes."""
-
-    def flush(self, timeout: float) -> bool:
-        """Nothing waits."""
-        return True
+    calls.check("telemetry", JOBS, FIGURES["telemetry"])
 
 
 async def test_a_job_costs_the_store_few_calls() -> None:
@@ -158,7 +88,7 @@ async def test_a_job_costs_the_store_few_calls() -> None:
             with counted() as calls:
                 for number in range(JOBS // BATCH):
                     await _claim_and_settle(store, number + 2)
-    calls.check("store")
+    calls.check("store", JOBS, FIGURES["store"])
 
 
 async def _claim_and_settle(store: RedisStore, number: int) -> None:

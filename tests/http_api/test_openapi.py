@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from http_api.helpers import Site
+from http_api.asking import bearer, book
+from http_api.helpers import Site, served
+from penstock.engine import Registry
+from penstock.http.openapi import build
 from penstock.http.routes import ROUTES
 
 
@@ -57,9 +60,21 @@ async def test_the_contract_knows_the_arguments_of_each_job(site: Site) -> None:
     assert len(schemas["Submission"]["oneOf"]) == 3
 
 
+async def test_the_contract_says_what_a_token_must_allow(site: Site) -> None:
+    """Its scope with each operation, and that health needs none; nothing where nobody asks for tokens."""
+    document = build(ROUTES, Registry([]), tokens=True)
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    needed = {route.name: document["paths"][route.path][route.method.lower()]["security"] for route in ROUTES}
+    assert needed["submit"] == [{"token": ["submit"]}]
+    assert needed["cancel"] == [{"token": ["operate"]}]
+    assert needed["contract"] == [{"token": []}]
+    assert needed["alive"] == needed["ready"] == []
+    assert "security" not in str(await contract(site))
+    async with served(Site(tokens=book().find)) as guarded:
+        response = await guarded.http.get("/openapi.json", headers=bearer("powerless"))
+    assert "securitySchemes" in response.json()["components"]
+
+
 async def test_an_application_without_jobs_has_a_contract_too() -> None:
     """Nothing is left empty that may not be."""
-    from penstock.engine import Registry
-    from penstock.http.openapi import build
-
     assert "oneOf" not in build(ROUTES, Registry([]))["components"]["schemas"]["Submission"]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
+from http_api.asking import bearer, book
 from http_api.helpers import GOOD, Site, check_members, lines, served
 from http_api.test_app import TRACE, Middleware
 from http_api.test_batch import HEAD, chunk, connection, receive_until
@@ -124,11 +125,22 @@ async def history_away(site: Site) -> httpx.Response:
     return await site.http.get("/v1/history")
 
 
+async def unauthenticated(site: Site) -> httpx.Response:
+    return await site.http.get("/")
+
+
+async def forbidden(site: Site) -> httpx.Response:
+    return await site.http.get("/v1/queues", headers=bearer("powerless"))
+
+
 CASES: list[tuple[int, str, Ask]] = [
     (400, "malformed-json", post(b"{")),
+    (401, "unauthenticated", unauthenticated),
+    (403, "forbidden", forbidden),
     (404, "", get("/nowhere")),
     (404, "job-not-found", get(UNKNOWN)),
     (404, "no-metrics", get("/metrics")),
+    (404, "schedule-not-found", lambda site: site.http.post("/v1/schedules/nobody.knows/pause")),
     (405, "", get("/v1/jobs")),
     (408, "", stalled),
     (409, "conflict", conflict),
@@ -165,7 +177,8 @@ def name(case: Any) -> str | None:
 async def asked(ask: Ask) -> httpx.Response:
     """The answer of a site behind a middleware that traces."""
     history = AwayHistory() if ask is history_away else None
-    site = Site(max_waiting=1, limits=HttpLimits(patience=0.05), history=history)
+    tokens = book().find if ask in (unauthenticated, forbidden) else None
+    site = Site(max_waiting=1, limits=HttpLimits(patience=0.05), history=history, tokens=tokens)
     async with served(site, Middleware(site.app)):
         return await ask(site)
 

@@ -1,34 +1,15 @@
 """Both databases, for each test one of its own."""
 
-import itertools
-import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from penstock.engine.job_history import History, HistorySettings, open_history, upgrade
-from support.postgres import PostgresServer, postgres_server
+from support.postgres_fixtures import postgres, postgres_url
 from support.process_fixtures import start
 
-__all__ = ["start"]
-
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Generator[PostgresServer]:
-    """One server for all tests of this process; each makes databases of its own in it."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture
-def postgres_url(postgres: PostgresServer) -> str:
-    """An empty database in PostgreSQL."""
-    name = f"history_{os.getpid()}_{next(_numbers)}"
-    postgres.query(f"CREATE DATABASE {name}")
-    return postgres.url(name)
+__all__ = ["postgres", "postgres_url", "start"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

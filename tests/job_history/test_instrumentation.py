@@ -21,10 +21,10 @@ from penstock.engine.job_history import (
     Search,
     open_history,
 )
-from penstock.engine.job_history.settings import POSTGRESQL
 from penstock.engine.metric import collect
 from penstock.engine.operation import Headers, Operation
 from penstock.engine.seams import Seams
+from penstock.engine.sql.settings import POSTGRESQL
 from telemetry.rig import Rig
 
 SECRETS = ("s3cret-tenant", "s3cret-user", "s3cret-message", "4bf92f3577b34da6a3ce929d0e0e4736")

@@ -23,9 +23,10 @@ from penstock.engine.job_history import (
     open_history,
     upgrade,
 )
-from penstock.engine.job_history.engines import UPGRADE, make_engine
 from penstock.engine.job_history.migrating import newest
 from penstock.engine.job_history.schema import METADATA, VERSION_TABLE
+from penstock.engine.job_history.settings import UPGRADE
+from penstock.engine.sql.engines import make_engine
 from support.processes import Start, free_port
 
 

@@ -29,8 +29,9 @@ from penstock.engine.job_history import (
     open_history,
     upgrade,
 )
-from penstock.engine.job_history.errors import translate
+from penstock.engine.job_history.errors import KINDS
 from penstock.engine.job_history.schema import JOBS
+from penstock.engine.sql.errors import translate
 from support.postgres import PostgresServer, postgres_server
 
 LONG = """
@@ -268,4 +269,4 @@ def test_what_the_driver_says_is_sorted_by_what_one_may_do(
     driver: Callable[[], Exception], kind: type[PenstockError]
 ) -> None:
     """Wait, make room, ask for less, or ask an operator."""
-    assert type(translate(DBAPIError("SELECT 1", None, driver()))) is kind
+    assert type(translate(DBAPIError("SELECT 1", None, driver()), "history", KINDS)) is kind

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from penstock.engine.job import JobState
+from penstock.engine.periodic_store import Declared, Firing
 from penstock.engine.store import Claimed, NewJob
-from support.stores import START, new_job
+from support.stores import LEASE, START, new_job
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 PROFILE = settings(
@@ -15,7 +16,6 @@ PROFILE = settings(
     stateful_step_count=50,
     derandomize=not NIGHTLY,  # the same on every machine and day; chance is the night's
     database=None,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -36,6 +36,20 @@ workers = st.sampled_from([f"w{number}" for number in range(5)])
 reporters = st.sampled_from(["p0", "p1"])
 anybody = st.tuples(st.integers(0, 3), workers)
 """A worker that has joined, three times in four, or just any."""
+names = st.sampled_from(["m.a", "m.b"])
+"""Of schedules."""
+declarations = st.lists(
+    st.builds(
+        Declared,
+        name=names,
+        next=st.just(START),
+        text=st.sampled_from([b"{}", b"{}", b'{"when":"@daily"}']),
+        last=st.sampled_from([0, 0, START + 3]),
+    ),
+    max_size=2,
+)
+moments = st.sampled_from([START, START + 1, START + 20, START + 60, START + LEASE])
+firings = st.builds(Firing, name=names, moment=moments, next=st.just(START), worker=workers)
 suffixes = st.sampled_from([f"j{number}" for number in range(40)])
 
 

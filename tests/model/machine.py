@@ -15,9 +15,22 @@ from hypothesis.stateful import (
     rule,
 )
 
-from model.drawing import FOREVER, SETTLED, Given, anybody, new_jobs, reporters, suffixes, workers
+from model.drawing import (
+    FOREVER,
+    SETTLED,
+    Given,
+    anybody,
+    declarations,
+    firings,
+    names,
+    new_jobs,
+    reporters,
+    suffixes,
+    workers,
+)
 from model.two_stores import QUEUE, TwoStores
 from penstock.engine.job import JobState, legal
+from penstock.engine.periodic_store import Declared, Firing, Steering
 from penstock.engine.store import NewJob, Settlement, Terms
 from support.stores import BURIAL, LEASE, ending, failure
 
@@ -73,6 +86,21 @@ class StoresInStep(RuleBasedStateMachine):
     @rule(reporter=reporters)
     def resign(self, reporter: str) -> None:
         self.stores.ask(lambda store: store.resign(QUEUE, reporter))
+
+    # --- schedules --------------------------------------------------------------------------
+
+    @rule(declared=declarations, new=st.booleans())
+    def attend(self, declared: list[Declared], new: bool) -> None:
+        self.stores.ask(lambda store: store.schedules.attend(QUEUE, declared, new=new))
+
+    @rule(firing=firings, job=st.none() | new_jobs | new_jobs, most=st.sampled_from([0, 0, 8]))
+    def fire(self, firing: Firing, job: NewJob | None, most: int) -> None:
+        """Too early, too late, in its time, twice; under an id that may be taken."""
+        self.stores.ask(lambda store: store.schedules.fire(QUEUE, firing, job, Terms(most=most)))
+
+    @rule(name=names, what=st.sampled_from(["pause", "resume", "resume", "forget"]))
+    def steer(self, name: str, what: Steering) -> None:
+        self.stores.ask(lambda store: store.schedules.steer(QUEUE, name, what))
 
     # --- workers -----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.engine.job import JobState
 from penstock.engine.memory_store.state import QueueState
+from penstock.engine.periodic_store import Standing, standings
 from penstock.engine.record import parse_record
 from penstock.engine.transport import Redis
 
@@ -27,6 +28,7 @@ class View(msgspec.Struct, kw_only=True):
     numbers: dict[str, int]
     slots: dict[str, int]
     reporter: dict[str, int]
+    schedules: dict[str, Standing]
     idle: list[str]
     """Workers that wait to be woken, longest first."""
     cancels: set[str]
@@ -79,6 +81,7 @@ def memory_view(queue: QueueState) -> View:
         numbers={worker: queue.numbers.get(worker, 0) for worker in queue.leases},
         slots=dict(queue.slots),
         reporter=dict(queue.reporter),
+        schedules=dict(queue.schedules),
         idle=list(queue.idle),
         cancels=set(queue.cancels),
         unique={f"{tenant} {key}": suffix for (tenant, key), suffix in jobs._by_key.items()},
@@ -164,6 +167,7 @@ def redis_view(keys: Keys) -> View:
         numbers={worker: int(number) for worker, number in keys.hashes.get("claims", {}).items()},
         slots={worker: int(count) for worker, count in keys.hashes.get("slots", {}).items()},
         reporter={reporter: int(until)} if reporter else {},
+        schedules=standings({n: text.encode() for n, text in keys.hashes.get("schedules", {}).items()}),
         idle=list(keys.zsets.get("idle", {})),
         cancels=set(keys.hashes.get("cancels", {})),
         unique=keys.hashes.get("unique", {}),

@@ -8,9 +8,12 @@ import trio
 from trio.testing import MockClock
 
 from outgoing.rig import Script, client, heard
-from penstock.engine.outgoing import CircuitOpen, HttpClient, HttpFailed
+from penstock.engine.events import CircuitClosed, CircuitOpened, Observers
+from penstock.engine.outgoing import CircuitOpen, HttpClient, HttpFailed, HttpSettings
 from penstock.engine.outgoing.circuit import _MOST, Circuits
 from penstock.engine.outgoing.measures import CIRCUIT
+from penstock.engine.seams import Seams
+from support.work import Ears
 
 URL = "https://api.example.com/things"
 BUSY, OK = httpx.Response(503), httpx.Response(200)
@@ -155,3 +158,18 @@ async def test_a_request_that_began_before_it_opened_neither_closes_nor_prolongs
     with pytest.raises(CircuitOpen) as caught:
         circuits.enter("h:1", "h")
     assert caught.value.remaining == 10.0
+
+
+async def test_who_listens_is_told_when_a_circuit_opens_and_when_it_closes(autojump_clock: MockClock) -> None:
+    """Once each, however often the probe fails in between; nothing of a host that is well."""
+    ears = Ears()
+    script = Script(BUSY, BUSY, BUSY, BUSY, OK)
+    settings = HttpSettings(retries=0, failures_to_open=3, open_for=30.0)
+    http = HttpClient(settings, Seams(Observers(ears)), transport=script.transport)
+    await _asked(http, 3)
+    await trio.sleep(30)
+    await _asked(http, 1)
+    await trio.sleep(30)
+    await _asked(http, 1)
+    host = "api.example.com:443"
+    assert ears.heard == [CircuitOpened(host, 3, 30.0), CircuitClosed(host, 4)]

@@ -12,7 +12,7 @@ from penstock.engine.job import FINAL, JobState
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.store import Terms
 from penstock.engine.transport import Redis
-from proofs import relay_cases
+from proofs import relay_cases, schedule_cases
 from support.stores import LEASE, Hand, QueueUnderTest, new_job
 
 QUEUE = "q"
@@ -71,12 +71,14 @@ CASES: Mapping[str, Sequence[Case]] = {
     "settle": [twice.settle_finally, twice.settle_for_now, twice.settle_failed],
     "submit": [twice.submit, submit_one, submit_the_last_one, submit_until_full],
     **relay_cases.CASES,
+    **schedule_cases.CASES,
 }
 """By the name of the script."""
 
 SECOND_ANSWERS: Mapping[Case, Callable[[QueueUnderTest], Any]] = {
     **dict(twice.SPENT),
     **relay_cases.SECOND_ANSWERS,
+    **schedule_cases.SECOND_ANSWERS,
 }
 """Of those that tell what this call did: what they say when it had been done before."""
 

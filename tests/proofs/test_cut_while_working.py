@@ -31,6 +31,7 @@ from penstock.engine.events import (
 from penstock.engine.job import JobState
 from penstock.engine.names import split_job_id
 from penstock.engine.outcome import Succeeded
+from penstock.engine.periodic_store import Declared, Firing
 from penstock.engine.record import parse_record
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import Redis
@@ -131,6 +132,19 @@ class Site:
             assert len(claim.jobs) == 1
             await self.store.return_claim(queue, "hand", 1)
             await self.store.leave(queue, "hand")
+            await self._pass_over_a_moment(queue)
+
+    async def _pass_over_a_moment(self, queue: str) -> None:
+        """Declare a schedule, fire it without a job, hold it and forget it."""
+        schedules, name = self.store.schedules, "proofs.nightly"
+        now = (await schedules.attend(queue)).now
+        declared = Declared(name=name, next=now - 1, text=b"daily", last=now - 2)
+        standing = (await schedules.attend(queue, [declared], new=True)).standings[name]
+        assert standing.last == now - 2
+        fired = await schedules.fire(queue, Firing(name=name, moment=now - 1, next=now, worker="hand"))
+        assert fired.word == "fired"
+        await schedules.steer(queue, name, "forget")
+        assert not (await schedules.attend(queue)).standings
 
     async def finish(self, receipts: Sequence[Receipt]) -> None:
         """Let another worker do the rest, and drain it."""

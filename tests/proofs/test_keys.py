@@ -25,6 +25,7 @@ from penstock.engine import (
 )
 from penstock.engine.errors import JobNotFound
 from penstock.engine.events import JobParked, JobStarted, WorkersReaped
+from penstock.engine.periodic_store import Declared
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.store import NewJob
 from penstock.engine.transport import Redis, Script
@@ -34,8 +35,11 @@ from support.work import Ears
 
 KEPT = 0.3
 """Seconds that records of ended jobs are kept here, dead letters too."""
-STAYS = {f"penstock:{{q}}:{name}" for name in ("counts", "events", "dead", "failures")} | {"penstock:queues"}
-"""Numbers that must never start again, last endings, dead letters until the next burial, failures, queues."""
+STAYS = {f"penstock:{{q}}:{name}" for name in ("counts", "events", "dead", "failures", "schedules")} | {
+    "penstock:queues"
+}
+"""Numbers that must never start again, last endings, dead letters until the next burial, failures, where
+schedules stand, queues."""
 
 known, unheard_of = Module("known"), Module("unheard_of")
 
@@ -129,6 +133,7 @@ async def run_everything(store: RedisStore) -> None:
     """Every kind of end, on a queue whose workers come, crash, drain and listen."""
     ears = Ears()
     await relay_something(store)
+    await store.schedules.attend("q", [Declared(name="known.nightly", next=0, text=b"{}")])
     async with Client(store) as client:
         crashed = [await client.submit(fine), await client.submit(again)]
         await store.join("q", "crashed", 500, 2)
@@ -153,7 +158,7 @@ async def run_everything(store: RedisStore) -> None:
 async def test_a_whole_run_leaves_only_what_is_documented(
     own_server: ValkeyServer, store: RedisStore
 ) -> None:
-    """Every key that was written has a row; every row was written; in the end only five keys are there."""
+    """Every key that was written has a row; every row was written; in the end only six keys are there."""
     async with keys_seen(own_server) as seen:
         await run_everything(store)
         with trio.fail_after(20):

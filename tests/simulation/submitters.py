@@ -6,7 +6,7 @@ import trio
 
 from penstock.engine import Client, Registry
 from penstock.engine.errors import StoreUnavailable
-from penstock.engine.module import JobDefinition
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.names import idempotent_job_id, split_job_id
 from penstock.engine.request import Request
 from penstock.engine.store import Store

@@ -11,8 +11,18 @@ from simulation.seeds import chosen, play
 from simulation.world import simulate
 from support.work import virtual_clock
 
+QUICK = 16
+"""Chunks of worlds in `make test`; the others are `make slow`'s."""
 
-@pytest.mark.parametrize("seeds", chosen(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(seeds, marks=[pytest.mark.slow] if at >= QUICK else [])
+        for at, seeds in enumerate(chosen())
+    ],
+    ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}",
+)
 def test_whatever_happens_to_the_workers_every_job_ends_once(seeds: range) -> None:
     """Crashes, stalls longer than a lease, outages, lost answers, drains, deadly jobs, cancellations."""
     play(seeds)

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, create_engine, text
 
 from penstock.engine import PROVIDED, JobContext, Module
 from penstock.engine.cache import Cache
-from penstock.engine.job_history.instrumentation import instrument
 from penstock.engine.outgoing import HttpClient
 from penstock.engine.seams import Seams
+from penstock.engine.sql.instrumentation import instrument
 
 
 class JourneySettings(msgspec.Struct):

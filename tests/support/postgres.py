@@ -34,6 +34,12 @@ class PostgresServer:
         self._group = somebody[1] if somebody else None
         self._env = os.environ | _libraries(binaries)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         """The address of one of its databases, over the unix socket."""
         return (

@@ -5,7 +5,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,16 +79,26 @@ def check_metrics(body: bytes) -> tuple[int, str]:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Mapping[str, str]) -> Generator[Prometheus]:
-    """Run a server that scrapes `targets` (URLs by the name of the scrape job) every second."""
+def prometheus(
+    folder: Path, targets: Mapping[str, str], *, rules: Sequence[Path] = (), honor_labels: bool = False
+) -> Generator[Prometheus]:
+    """Run a server that scrapes `targets` (URLs by the name of the scrape job) every second.
+
+    It evaluates `rules` as often. With `honor_labels` our label `job` keeps its name.
+    """
     binary, port = tools() / "prometheus", free_port()
     config = folder / "prometheus.yml"
     jobs = [
-        {"job_name": name, "static_configs": [{"targets": [urlsplit(url).netloc]}]}
+        {
+            "job_name": name,
+            "honor_labels": honor_labels,
+            "static_configs": [{"targets": [urlsplit(url).netloc]}],
+        }
         for name, url in targets.items()
     ]
-    every = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config.write_text(json.dumps({"global": every, "scrape_configs": jobs}))  # JSON is YAML
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    settings = {"global": every, "scrape_configs": jobs, "rule_files": [str(file) for file in rules]}
+    config.write_text(json.dumps(settings))  # JSON is YAML
     server = Process(
         [
             str(binary),

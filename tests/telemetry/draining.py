@@ -12,7 +12,9 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.drain import measure
+from benchmarks.drain import drain, noop, submit_bulk
+from penstock.engine import Client
+from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import Address, Redis
 from penstock.telemetry import Telemetry
 from penstock.telemetry.export.start import start_export
@@ -35,12 +37,15 @@ async def main(url: str, jobs: int, rounds: int, endpoints: dict[str, str]) -> N
         running = {name: Telemetry(logs, Metrics(), export) for name, export in exports.items()}
         cost: dict[str, list[float]] = {name: [] for name in running}
         memory: list[int] = []
+        requests = [noop.request(number) for number in range(jobs)]
         async with Redis(Address.parse(url)) as redis:
+            store = RedisStore(redis)
             for number in range(rounds):
                 for name in (list(running), list(running)[::-1])[number % 2]:  # nobody is always the first
                     telemetry = running[name]
                     began = time.process_time()
-                    await measure(redis, telemetry.seams(), jobs)
+                    await submit_bulk(Client(store, telemetry.seams()), requests)
+                    await drain(store, telemetry.seams(), jobs)
                     if name == "healthy":  # what it takes to hand the spans over belongs to these jobs
                         flush = partial(exports[name].provider.force_flush, _FLUSH)
                         assert await trio.to_thread.run_sync(flush)

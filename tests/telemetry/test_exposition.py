@@ -5,7 +5,7 @@ import subprocess
 from math import inf, isnan, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.telemetry.metrics.children import Counter, Gauge, Histogram
@@ -72,12 +72,10 @@ def test_help_is_escaped() -> None:
     assert read(body, openmetrics=True)["depth"].help == 'A "depth" \\ and\nmore'
 
 
-unhurried = settings(deadline=None)  # a busy machine is no reason to fail
 text_values = st.text(max_size=20)
 numbers = st.one_of(st.floats(), st.integers(-(2**60), 2**60), st.sampled_from([nan, inf, -inf]))
 
 
-@unhurried
 @given(st.dictionaries(st.tuples(text_values, text_values), numbers, max_size=8), st.text(), st.booleans())
 def test_any_gauge_reads_back(series: dict[tuple[str, str], float], doc: str, openmetrics: bool) -> None:
     """Whatever the labels and the values are, the parser finds exactly them."""
@@ -95,7 +93,6 @@ def test_any_gauge_reads_back(series: dict[tuple[str, str], float], doc: str, op
         assert got == float(value) or (isnan(got) and isnan(value))
 
 
-@unhurried
 @given(
     st.lists(st.floats(0, 1e6, allow_nan=False), max_size=30),
     st.lists(st.floats(1e-6, 1e5), min_size=1, max_size=6, unique=True),
@@ -114,7 +111,6 @@ def test_any_histogram_adds_up(values: list[float], bounds: list[float], label: 
     assert counts == ([len(values)] if values else [])
 
 
-@unhurried
 @given(st.lists(st.integers(0, 10**9), max_size=5), text_values)
 def test_any_counter_reads_back(amounts: list[int], label: str) -> None:
     """In OpenMetrics the family has no suffix, and its sample has."""

@@ -34,12 +34,29 @@ LINES: list[tuple[e.Event, str, dict[str, object]]] = [
     (e.JobsReleased("media", 2, "drain"), "info", {"count": 2, "reason": "drain"}),
     (e.WorkersReaped("media", ["w0"], 4, ["media.9"]), "warning", {"workers": ["w0"], "returned": 4}),
     (e.JobsPromoted("media", 7), "debug", {"count": 7}),
+    (
+        e.ScheduleFired("images.nightly", "media.1", "images.tidy", "media", 0.0, 0.25, missed=False),
+        "debug",
+        {"event": "schedule fired", "schedule": "images.nightly", "job_id": "media.1", "late": 0.25},
+    ),
+    (
+        e.ScheduleSkipped("images.nightly", "images.tidy", "media", 0.0, "missed"),
+        "warning",
+        {"schedule": "images.nightly", "moment": "1970-01-01T00:00:00+00:00"},
+    ),
     (e.WorkerStarted("w1", ["media"], 64), "info", {"event": "worker started", "concurrency": 64}),
     (e.WorkerDraining("w1", 3, 25.0), "info", {"event": "worker draining", "grace": 25.0}),
     (e.WorkerStopped("w1"), "info", {"event": "worker stopped"}),
     (e.StoreDown("fetcher", "refused"), "warning", {"loop": "fetcher", "error": "refused"}),
     (e.StoreUp("fetcher", 2.5), "warning", {"loop": "fetcher", "seconds": 2.5}),
     (e.LoopCrashed("reaper", ValueError("odd"), 1.0), "error", {"loop": "reaper", "delay": 1.0}),
+    (
+        e.EventSetAside("orders", "shop.ship", "e1", "DecodeError: odd"),
+        "warning",
+        {"topic": "orders", "handler": "shop.ship", "event_id": "e1", "error": "DecodeError: odd"},
+    ),
+    (e.CircuitOpened("h:443", 5, 30.0), "warning", {"host": "h:443", "failures": 5, "delay": 30.0}),
+    (e.CircuitClosed("h:443", 6), "info", {"host": "h:443", "failures": 6}),
     (e.ObserverFailed("Mine", ValueError("odd")), "warning", {"observer": "Mine"}),
 ]
 SILENT: list[e.Event] = [e.AttemptFailed(attempt(), ERROR, ValueError(), final=True)]

@@ -37,6 +37,7 @@ async def test_a_master_is_killed_and_its_replica_takes_over() -> None:
             assert cluster.owner(keys.root(struck)) is heir
 
 
+@pytest.mark.slow
 async def test_a_master_is_replaced_in_order() -> None:
     """CLUSTER FAILOVER loses nothing at all, and nobody stays with the old master, listeners included."""
     with valkey_cluster(3, replicas=1) as cluster:
@@ -58,6 +59,7 @@ async def test_a_master_is_replaced_in_order() -> None:
             assert call(old, "PUBSUB", "SHARDCHANNELS") == []
 
 
+@pytest.mark.slow
 async def test_a_master_that_stalls_is_left_and_comes_back_as_a_replica() -> None:
     """Its connections say nothing; calls time out, find the new master, and do not go back to the old one."""
     with valkey_cluster(3, replicas=1) as cluster:
@@ -82,6 +84,7 @@ async def test_a_master_that_stalls_is_left_and_comes_back_as_a_replica() -> Non
             await load.idle(queue)
 
 
+@pytest.mark.slow
 async def test_a_cluster_that_is_down_is_waited_for() -> None:
     """Without a replica a dead master takes all nodes down; when it is back, everything is there."""
     with valkey_cluster(3, config=DURABLE) as cluster:

@@ -1,5 +1,6 @@
 """One node of a Cluster is away, or one slot on its way: the worker's other queue does not wait for it."""
 
+import pytest
 import trio
 
 from penstock.engine import keys
@@ -50,6 +51,7 @@ async def test_a_slot_on_its_way_does_not_hold_up_another_queue(cluster: ValkeyC
         await all_end(load, moving, other)
 
 
+@pytest.mark.slow
 async def test_a_stopped_node_does_not_hold_up_a_queue_on_another() -> None:
     """Calls to it find no end, wake-ups are not heard: the other queue's jobs run all the same."""
     with valkey_cluster(3, config=("--cluster-require-full-coverage", "no")) as cluster:

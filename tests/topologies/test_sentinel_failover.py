@@ -1,5 +1,6 @@
 """A master behind Sentinels that dies, or goes on after it was replaced."""
 
+import pytest
 import trio
 
 from support.cluster import call, happens, role
@@ -26,6 +27,7 @@ async def test_the_master_is_killed_and_a_replica_takes_over() -> None:
             await load.idle("q")
 
 
+@pytest.mark.slow
 async def test_a_master_that_is_replaced_while_it_lives_is_left() -> None:
     """An ordered failover turns the old master into a replica: nobody stays with it."""
     with sentinel_set() as servers:

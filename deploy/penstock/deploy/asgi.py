@@ -11,7 +11,7 @@ import sys
 import click
 import trio
 
-from penstock.deploy.api import api
+from penstock.deploy.api import api, start_beside_api
 from penstock.deploy.application import load_application
 from penstock.deploy.composition import Parts
 from penstock.deploy.settings import settings_of
@@ -26,13 +26,15 @@ def create_asgi() -> TelemetryMiddleware:
     """
     settings = settings_of(api.make_context("penstock api", []).params)
     parts = Parts(settings, load_application(settings.app, settings.modules or ()), role="api")
-    app, served = parts.api(trio.Event(), enter_client=True)
+    drain = trio.Event()
+    app, served = parts.api(drain, enter_client=True)
 
     async def watch() -> None:
         if parts.history is not None:
             app.nursery.start_soon(parts.history.run)
         for one in (parts.watch_store, parts.watch_loop, parts.look_at_store, parts.permissions.run):
             app.nursery.start_soon(one)
+        await start_beside_api(parts, drain, app.nursery)
 
     app.before_serving(watch)
     app.after_serving(parts.aclose)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from penstock.engine.bus import Bus, Dispatcher, Handler, ObservedBus, RedisAside, RedisBus
 from penstock.engine.bus.publisher import BusPublisher
@@ -42,19 +41,18 @@ class BusPart:
 
 @asynccontextmanager
 async def open_bus(address: str, link: Link) -> AsyncGenerator[Bus]:
-    """The bus at an address, `redis` for the broker itself or `kafka://host:port,…`, for the block's length.
+    """The bus at an address: `redis` for the broker itself, or as `KafkaSettings.of_url` reads it.
 
     Raises `ConfigurationError` for any other address, and for Kafka without the extra `kafka`.
     """
     if address == REDIS:
         yield RedisBus(link)
         return
-    parts = urlsplit(address)
-    if parts.scheme != "kafka" or not parts.netloc:
-        raise ConfigurationError(f"bus {address!r}: expected {REDIS}, or kafka://host:port")
+    if not address.startswith("kafka"):
+        raise ConfigurationError(f"The bus is {REDIS}, or one at kafka://host:port")  # no word of a password
     from penstock.engine.bus.kafka import KafkaBus, KafkaSettings
 
-    async with KafkaBus.open(KafkaSettings(servers=parts.netloc)) as bus:
+    async with KafkaBus.open(KafkaSettings.of_url(address)) as bus:
         yield bus
 
 

@@ -8,7 +8,8 @@ from rich.table import Table
 from penstock.deploy.application import load_application
 from penstock.deploy.examination import DEFAULT_QUEUES, examine
 from penstock.deploy.findings import Finding
-from penstock.deploy.settings import Settings, app_argument, redis_option, takes
+from penstock.deploy.options import app_argument, redis_option, takes
+from penstock.deploy.settings import Settings
 from penstock.engine.errors import PenstockError
 from penstock.engine.registry import Registry
 from penstock.engine.transport import open_link

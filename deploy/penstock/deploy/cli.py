@@ -18,9 +18,12 @@ from penstock.deploy.dev import dev
 from penstock.deploy.explanation import explain
 from penstock.deploy.failures import failures
 from penstock.deploy.history import history, migrate
+from penstock.deploy.new_token import token
+from penstock.deploy.options import DEBUG, debug_option
+from penstock.deploy.outbox import outbox
 from penstock.deploy.relay import relay
 from penstock.deploy.relays import relays
-from penstock.deploy.settings import DEBUG, debug_option
+from penstock.deploy.schedules import schedules
 from penstock.deploy.submit import submit
 from penstock.deploy.worker import worker
 
@@ -59,7 +62,21 @@ def cli() -> None:
     """
 
 
-for _command in (dev, api, worker, submit, failures, history, migrate, relay, relays, check):
+for _command in (
+    dev,
+    api,
+    worker,
+    submit,
+    schedules,
+    failures,
+    history,
+    migrate,
+    relay,
+    relays,
+    outbox,
+    token,
+    check,
+):
     cli.add_command(_command)
 
 

@@ -21,11 +21,13 @@ from penstock.deploy.probes import create_probes
 from penstock.deploy.settings import Settings
 from penstock.deploy.shipped import shipped, shipped_metrics, with_shipped
 from penstock.deploy.store_watch import PermissionWatch, look_once
+from penstock.deploy.token_file import TokenFile
 from penstock.engine.bus import METRICS as BUS_METRICS
 from penstock.engine.client import Client
 from penstock.engine.context import EventPublisher
 from penstock.engine.errors import StoreRefused
 from penstock.engine.metric import Metric
+from penstock.engine.periodic_metrics import METRICS as SCHEDULE_METRICS
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.registry import Registry
 from penstock.engine.supervision import Supervisor
@@ -35,6 +37,7 @@ from penstock.engine.worker import Worker
 from penstock.engine.worker_settings import WorkerSettings
 from penstock.http import create_app
 from penstock.http.health import Ailments
+from penstock.http.metrics import METRICS as HTTP_METRICS
 from penstock.http.mounts import mounted
 from penstock.telemetry import Telemetry, TelemetrySettings
 from penstock.telemetry.asgi import ASGIApp, TelemetryMiddleware
@@ -84,7 +87,9 @@ class Parts:
         self.permissions = PermissionWatch(self.redis, self._queues, log)
         self._metrics = self.telemetry.metrics_endpoint(self.store)
         self._unbind = list[Callable[[], None]]()
+        self._bound = set[Metric]()
         self.bind_metrics([*registry.metrics, *TRANSPORT_METRICS])
+        self.telemetry.metrics.objectives.declare(registry.objectives)
 
     @cached_property
     def history(self) -> "HistoryPart | None":
@@ -101,19 +106,41 @@ class Parts:
         settings = HistorySettings(url=self.settings.history_url)
         return HistoryPart(settings, self.telemetry.seams(), self.telemetry.logs.logger("penstock"))
 
+    @cached_property
+    def tokens(self) -> TokenFile | None:
+        """The tokens that the API asks for, where it does; to be run beside it.
+
+        Raises `ConfigurationError`.
+        """
+        self.bind_metrics(HTTP_METRICS)
+        if self.settings.tokens_file is None:
+            return None
+        return TokenFile(self.settings.tokens_file, self.telemetry.logs.logger("penstock"))
+
+    def takes_requests(self, draining: trio.Event) -> bool:
+        """Whether the API is ready, as far as this process is concerned."""
+        return not draining.is_set() and not self.permissions.refused
+
     def api(self, draining: trio.Event, *, enter_client: bool) -> tuple[QuartTrio, TelemetryMiddleware]:
         """The API, and the same with telemetry's middleware around it, which is what is served."""
+        from penstock.deploy.view_cache import view_cache
+        from penstock.engine.cache import METRICS
+
+        tokens = None if self.tokens is None else self.tokens.find
+        self.bind_metrics(METRICS)
         app = create_app(
             self.client,
             self.registry,
-            metrics=self._metrics,
-            ready=lambda: not draining.is_set() and not self.permissions.refused,
+            metrics=self._metrics if self.settings.metrics_bind is None else None,
+            ready=lambda: self.takes_requests(draining),
             enter_client=enter_client,
             draining=draining,
             history=self.history,
+            tokens=tokens,
+            view_cache=view_cache(),
         )
         apps = {module.name: module.asgi for module in self.registry.modules if module.asgi is not None}
-        return app, self.telemetry.middleware(cast(ASGIApp, mounted(app, apps)))
+        return app, self.telemetry.middleware(cast(ASGIApp, mounted(app, apps, tokens)))
 
     def takes_work(self, worker: Worker) -> bool:
         """Whether nothing but its modules may keep a worker from being ready."""
@@ -148,7 +175,7 @@ class Parts:
             **shipped(registry, self.redis, seams),
             **read_module_settings(registry.modules, os.environ),
         }
-        self.bind_metrics(shipped_metrics())
+        self.bind_metrics([*shipped_metrics(), *SCHEDULE_METRICS])
         return Worker(
             self.store,
             registry,
@@ -181,8 +208,10 @@ class Parts:
         await self.telemetry.watch()
 
     def bind_metrics(self, metrics: Iterable[Metric]) -> None:
-        """Show what a part of the engine counts, until the end."""
-        self._unbind.append(bind_module_metrics(self.telemetry.metrics, metrics))
+        """Show what a part of the engine counts, until the end; once, however many use that part."""
+        fresh = [metric for metric in metrics if metric not in self._bound]
+        self._bound.update(fresh)
+        self._unbind.append(bind_module_metrics(self.telemetry.metrics, fresh))
 
     async def aclose(self) -> None:
         """Close the connection and write out what telemetry holds; bounded."""

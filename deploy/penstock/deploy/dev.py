@@ -1,6 +1,8 @@
 """`penstock dev`: everything in one process, for one developer."""
 
 import json
+import time
+from datetime import datetime
 from functools import partial
 
 import click
@@ -12,12 +14,11 @@ from rich.markup import escape
 from penstock.deploy.api import serve_api
 from penstock.deploy.application import load_application
 from penstock.deploy.embedded import EmbeddedServer
-from penstock.deploy.settings import (
-    DEFAULT_API,
-    Settings,
+from penstock.deploy.options import (
     app_argument,
     bind_option,
     bus_option,
+    dev_history_option,
     max_waiting_option,
     modules_option,
     server_options,
@@ -25,6 +26,7 @@ from penstock.deploy.settings import (
     telemetry_options,
     worker_options,
 )
+from penstock.deploy.settings import DEFAULT_API, Settings
 from penstock.deploy.shutdown import drain_on_signal
 from penstock.engine.registry import Registry
 
@@ -36,12 +38,15 @@ from penstock.engine.registry import Registry
     bind_option,
     bus_option,
     max_waiting_option,
+    dev_history_option,
     *server_options,
     *worker_options,
     *telemetry_options,
 )
 def dev(settings: Settings) -> None:
     """Run an embedded Valkey, the API and a worker in one process; jobs are kept in .penstock/.
+
+    So is a history of those that have ended, for `penstock history` and GET /v1/history.
 
     Ctrl-C drains: running jobs get --grace seconds; what waits is still there at the next start. A second
     Ctrl-C stops at once.
@@ -56,10 +61,11 @@ def dev(settings: Settings) -> None:
 
 async def _run(settings: Settings, registry: Registry) -> None:
     from penstock.deploy.composition import compose
+    from penstock.deploy.dev_history import keep_history, with_history
 
     server = EmbeddedServer.open(settings.data / "valkey", executable=settings.redis_server)
     async with server as embedded:
-        settings = msgspec.structs.replace(settings, redis=embedded.url)
+        settings = await with_history(msgspec.structs.replace(settings, redis=embedded.url))
         async with (
             compose(settings, registry, role="dev") as parts,
             parts.open_bus() as bus,
@@ -76,10 +82,14 @@ async def _run(settings: Settings, registry: Registry) -> None:
             nursery.start_soon(parts.permissions.run)
             nursery.start_soon(parts.watch_loop)
             nursery.start_soon(bus.run)
+            relay = await keep_history(parts, nursery)
             async with trio.open_nursery() as working:
                 url = await working.start(partial(serve_api, parts, drain))
                 working.start_soon(worker.run)
                 _welcome(url, embedded, registry)
+            if relay is not None:
+                relay.drain()
+                await relay.ended.wait()
             nursery.cancel_scope.cancel()
 
 
@@ -88,6 +98,11 @@ def _welcome(url: str, embedded: EmbeddedServer, registry: Registry) -> None:
     console.print("\n[bold]Penstock[/] is up. Ctrl-C stops it and keeps the jobs.\n")
     for name, place in (("API", url), ("Valkey", embedded.url), ("data", embedded.folder)):
         console.print(f"  [dim]{name:<8}[/]{escape(str(place))}")
+    for schedule in registry.schedules:
+        moment = datetime.fromtimestamp(schedule.moments.after(time.time_ns() // 1_000_000) / 1000)
+        console.print(
+            escape(f"  {schedule.name} comes by itself, next {moment:%Y-%m-%d %H:%M:%S}"), style="dim"
+        )
     job = next(iter(registry), None)
     if job is None:
         return

@@ -6,7 +6,10 @@ idempotency key of the job that delivers.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from penstock.engine.bus import Bus, Event, event_of
+from penstock.engine.bus.bus import TENANT, USER
 from penstock.engine.client import Client
 from penstock.engine.ending_payload import of_job_ending
 from penstock.engine.job_ending import JobEnding
@@ -53,6 +56,11 @@ class WebhookSink:
 
 
 def _event(ending: JobEnding) -> Event:
-    return event_of(
+    event = event_of(
         TOPIC, of_job_ending(ending), key=ending.id, id=f"{ending.id}:{ending.attempt}", when=ending.ended_at
     )
+    # The jobs that handle it are on behalf of whom the job was that it tells of.
+    whose = {
+        name: value for name, value in ((TENANT, ending.tenant), (USER, ending.user)) if value is not None
+    }
+    return msgspec.structs.replace(event, headers=whose)

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.listing import api_option, open_console, printable
-from penstock.deploy.settings import debug_option
+from penstock.deploy.listing import api_option, open_console, printable, token_option
+from penstock.deploy.options import debug_option
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(short_help="List what fails, and how often.")
 @api_option()
+@token_option()
 @click.option("--queue", metavar="NAME", help="Of this queue only.")
 @click.option(
     "--limit",
@@ -45,7 +46,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print them as the API answers them, one a line.")
 @debug_option
-def failures(api: str, queue: str | None, limit: int, as_json: bool) -> None:
+def failures(api: str, token: str | None, queue: str | None, limit: int, as_json: bool) -> None:
     """List failures by fingerprint, the last seen first, each with its count and an example.
 
     Equal failures share a fingerprint: the same error at the same place of the same job, whatever values its
@@ -58,7 +59,7 @@ def failures(api: str, queue: str | None, limit: int, as_json: bool) -> None:
       penstock failures --json | jq -r 'select(.count > 100) | .job_id'
     """
     asked = {"limit": limit} if queue is None else {"limit": limit, "queue": queue}
-    found = HttpClient(api).call("GET", f"/v1/failures?{urlencode(asked)}", Failures).failures
+    found = HttpClient(api, token).call("GET", f"/v1/failures?{urlencode(asked)}", Failures).failures
     if as_json:
         for one in found:
             click.echo(bytes(one))

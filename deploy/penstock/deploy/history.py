@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.listing import api_option, open_console, printable
-from penstock.deploy.settings import debug_option, history_option
+from penstock.deploy.listing import api_option, open_console, printable, token_option
+from penstock.deploy.options import debug_option, history_option, outbox_option
 
 _STYLES = {"succeeded": "green", "dead": "red", "cancelled": "yellow", "expired": "yellow"}
 
@@ -45,6 +45,7 @@ class PastJobs(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(short_help="Search finished jobs.")
 @api_option()
+@token_option()
 @click.option("--tenant", metavar="ID", help="Of this tenant.")
 @click.option("--job", metavar="NAME", help="Of this name, module.job.")
 @click.option("--queue", metavar="NAME", help="Of this queue.")
@@ -65,7 +66,7 @@ class PastJobs(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print them as the API answers them, one a line.")
 @debug_option
-def history(api: str, limit: int, as_json: bool, **asked: str | None) -> None:
+def history(api: str, token: str | None, limit: int, as_json: bool, **asked: str | None) -> None:
     """List finished jobs to which all of it applies, newest first.
 
     The API has to keep a history (--history-url), which goes back further than Redis does.
@@ -76,7 +77,7 @@ def history(api: str, limit: int, as_json: bool, **asked: str | None) -> None:
       penstock history --state dead --error Timeout
       penstock history --trace-id 4bf92f3577b34da6a3ce929d0e0e4736 --json | jq .attempt
     """
-    found = _pages(HttpClient(api), {name: text for name, text in asked.items() if text}, limit)
+    found = _pages(HttpClient(api, token), {name: text for name, text in asked.items() if text}, limit)
     if as_json:
         for one in found:
             click.echo(bytes(one))
@@ -86,24 +87,40 @@ def history(api: str, limit: int, as_json: bool, **asked: str | None) -> None:
         click.echo("no such jobs")
 
 
-@click.command(short_help="Create or renew the history's tables.")
+@click.command(short_help="Create or renew the tables of the history and the outbox.")
 @history_option
+@outbox_option
 @debug_option
-def migrate(history_url: str | None) -> None:
-    """Bring the history's database to this version's tables; twice does no harm.
+def migrate(history_url: str | None, outbox_url: str | None) -> None:
+    """Bring the databases that are named to this version's tables; twice does no harm.
 
     Run it before the first start and after each upgrade: API and relay refuse tables that they do not know.
+    The outbox's table stands in your application's database, and may as well be made by its own migrations.
 
     \b
     Examples:
       penstock migrate --history-url sqlite:///.penstock/history.db
       PENSTOCK_HISTORY_URL=postgresql://penstock@db/history penstock migrate
+      penstock migrate --outbox-url postgresql://shop@db/shop
     """
-    if history_url is None:
-        raise click.UsageError("Which database? Give --history-url, or set PENSTOCK_HISTORY_URL.")
+    if history_url is None and outbox_url is None:
+        raise click.UsageError(
+            "Which database? Give --history-url or --outbox-url, or set PENSTOCK_HISTORY_URL or "
+            "PENSTOCK_OUTBOX_URL."
+        )
+    if history_url is not None:
+        _migrate_history(history_url)
+    if outbox_url is not None:
+        from penstock.engine.sql_outbox import OutboxSettings, create
+
+        made = create(OutboxSettings(url=outbox_url))
+        click.echo("the outbox's table is there" + ("" if made else ", as before"))
+
+
+def _migrate_history(url: str) -> None:
     from penstock.engine.job_history import HistorySettings, current, upgrade
 
-    settings = HistorySettings(url=history_url)
+    settings = HistorySettings(url=url)
     before = current(settings)
     upgrade(settings)
     after = current(settings)

@@ -20,6 +20,8 @@ from penstock.engine.retry import Backoff
 from penstock.engine.seams import Seams
 
 _BACKOFF = Backoff(base=0.5, cap=10.0)
+OPENS_WITHIN = 2.0
+"""Seconds that who asks waits for a history that is being opened: the first request may come before it is."""
 
 
 class HistoryPart:
@@ -31,6 +33,7 @@ class HistoryPart:
         self._log = log
         self._rng = random.Random()
         self._history: History | None = None
+        self._opened = trio.Event()
 
     async def run(self) -> None:
         """Keep it open until cancelled.
@@ -41,6 +44,7 @@ class HistoryPart:
         while True:
             try:
                 async with open_history(self._settings, self._seams) as self._history:
+                    self._opened.set()
                     await trio.sleep_forever()
             except (HistoryUnavailable, HistoryRefused) as error:
                 tries += 1
@@ -48,17 +52,20 @@ class HistoryPart:
                     self._log.warning("history unreachable, trying again", error=str(error))
             finally:
                 self._history = None
+                self._opened = trio.Event()
             await trio.sleep(_BACKOFF.delay(tries, self._rng))
 
     async def search(self, search: Search) -> Page:
         """As `History.search`."""
-        return await self._opened().search(search)
+        return await (await self._open()).search(search)
 
     async def read(self, job_id: str) -> PastJob | None:
         """As `History.read`."""
-        return await self._opened().read(job_id)
+        return await (await self._open()).read(job_id)
 
-    def _opened(self) -> History:
+    async def _open(self) -> History:
+        with trio.move_on_after(OPENS_WITHIN):
+            await self._opened.wait()
         if self._history is None:
             raise HistoryUnavailable("the history's database has not answered yet")
         return self._history

@@ -4,6 +4,7 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,9 +29,13 @@ class _Problem(msgspec.Struct, frozen=True):
 class HttpClient:
     """Calls one API, whatever proxy the environment names: an API is in the same network."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """`token` is sent to that address alone, wherever it may redirect to. Raises `ConfigurationError`."""
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"--api {url}: expected the URL of an API, like http://127.0.0.1:8181")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ConfigurationError("the token has characters that no token has")
+        self._token = token
         self._url = url.rstrip("/")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -54,6 +59,8 @@ class HttpClient:
             data=None if body is None else msgspec.json.encode(body),
             headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
         )
+        if self._token is not None:
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with self._opener.open(request, timeout=_PATIENCE) as response:
                 return msgspec.json.decode(response.read(), type=answer)
@@ -76,4 +83,6 @@ class HttpClient:
                 return ApiFailed(f"what answers at {self._url} is no Penstock API (status {error.code})")
         if error.code in (408, 429) or error.code >= 500:
             return ApiFailed(f"the API at {self._url} answered {error.code}: {detail}")
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            return InvalidRequest(f"{detail}. Set PENSTOCK_TOKEN, or give --token")
         return InvalidRequest(detail)

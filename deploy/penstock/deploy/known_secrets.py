@@ -25,6 +25,10 @@ def known_secrets(
         found[f"password {number + 1} of the Redis URL"] = secret
     for number, secret in enumerate(secrets_of_url(settings.history_url or "")):
         found[f"password {number + 1} of the history's URL"] = secret
+    for number, secret in enumerate(secrets_of_url(settings.outbox_url or "")):
+        found[f"password {number + 1} of the outbox's URL"] = secret
+    for number, secret in enumerate(secrets_of_url(settings.bus)):
+        found[f"password {number + 1} of the bus's URL"] = secret
     for module in modules:
         for number, secret in enumerate(_secrets_of(module, environ)):
             found[f"secret {number + 1} of the module {module.name}"] = secret

@@ -26,6 +26,17 @@ def api_option(meaning: str = "Ask this API.") -> Callable[[Any], Any]:
     )
 
 
+def token_option() -> Callable[[Any], Any]:
+    """The option `--token`."""
+    return click.option(
+        "--token",
+        envvar="PENSTOCK_TOKEN",
+        show_envvar=True,
+        metavar="SECRET",
+        help="Token for the API; better in the variable, as others on the machine see command lines.",
+    )
+
+
 def open_console() -> Console:
     """As wide as the terminal, or wide enough."""
     console = Console()

@@ -1,6 +1,6 @@
 """`penstock relay`: hands every ending to those who keep them."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,26 +9,29 @@ import click
 import trio
 
 from penstock.deploy.application import load_application
-from penstock.deploy.settings import (
-    Settings,
+from penstock.deploy.options import (
     app_argument,
     bus_option,
     debug_option,
     history_option,
+    max_waiting_option,
     metrics_bind_option,
     modules_option,
+    outbox_option,
     redis_option,
-    settings_of,
+    retention_options,
     telemetry_options,
     worker_options,
 )
+from penstock.deploy.settings import Settings, settings_of
 from penstock.deploy.shutdown import drain_on_signal
 from penstock.engine.limits import MAX_ENDINGS
 from penstock.engine.registry import Registry
 
 if TYPE_CHECKING:  # the command line is to be quick with --help
     from penstock.deploy.composition import Parts
-    from penstock.engine.relay import Fact, Sink
+    from penstock.engine.relay import Relay, Sink
+    from penstock.engine.sql_outbox import OutboxRelay
 
 _queues_option = worker_options[0]
 _options = (
@@ -37,6 +40,9 @@ _options = (
     redis_option,
     _queues_option,
     history_option,
+    *retention_options,
+    outbox_option,
+    max_waiting_option,
     click.option(
         "--sink",
         "sinks",
@@ -90,7 +96,8 @@ _options = (
 
 
 def _relay(**given: Any) -> None:
-    """Hand every ending of APP's queues, at least once, to the history, the bus, webhooks and your own sinks.
+    """Hand every ending of APP's queues, at least once, to the history, the bus, webhooks and your own sinks;
+    and move jobs that were submitted in an SQL database to the broker, each once.
 
     Any number of relays may run at once: they share the work, and have what one had when it died. From its
     first start on a sink is registered: endings wait for it until it has them, however long it is away.
@@ -104,6 +111,7 @@ def _relay(**given: Any) -> None:
       penstock relay shop.jobs:images --history-url postgresql://db/penstock
       penstock relay shop.jobs:images --sink shop.ledger:sink --metrics-bind 0.0.0.0:9102
       penstock relay shop.jobs:images --events --webhook billing
+      penstock relay shop.jobs:images --outbox-url postgresql://db/shop
     """
     own = _Given(**{name: given.pop(name) for name in _Given._fields})
     settings = settings_of(given)
@@ -126,7 +134,6 @@ class _Given(NamedTuple):
 async def _run(settings: Settings, registry: Registry, given: _Given) -> None:
     from penstock.deploy.composition import compose
     from penstock.deploy.sinks import OpenedSink
-    from penstock.engine.relay import METRICS, Relay, settings_for
     from penstock.http import serve
 
     async with (
@@ -134,13 +141,16 @@ async def _run(settings: Settings, registry: Registry, given: _Given) -> None:
         _sinks(parts, given.sinks, given.webhooks, given.events) as sinks,
         trio.open_nursery() as nursery,
     ):
-        parts.bind_metrics(METRICS)
-        queues = registry.queues() if settings.queues is None else settings.queues
-        tell, seams = partial(_log, parts), parts.telemetry.seams()
-        relay = Relay(parts.store, queues, sinks, settings_for(given.silence, given.max_endings), seams, tell)
-        await nursery.start(drain_on_signal, relay.drain)
+        relays = _relays(parts, sinks, given)
+
+        def drain() -> None:
+            for relay in relays:
+                relay.drain()
+
+        await nursery.start(drain_on_signal, drain)
         if settings.metrics_bind is not None:
-            probes = parts.probes(lambda: relay.ready)  # of a sink that is away its lag tells
+            # Of a sink that is away its lag tells.
+            probes = parts.probes(lambda: all(relay.ready for relay in relays))
             # They submit and cancel nothing, so they may be reached from elsewhere.
             await nursery.start(partial(serve, probes, settings.metrics_bind, allow_insecure=True))
         for sink in sinks:
@@ -149,11 +159,38 @@ async def _run(settings: Settings, registry: Registry, given: _Given) -> None:
         nursery.start_soon(parts.look_at_store)
         nursery.start_soon(parts.watch_loop)
         log = parts.telemetry.logs.logger("penstock")
-        await nursery.start(relay.run)
-        log.info("relay started", relay=relay.name, queues=list(queues), sinks=[sink.name for sink in sinks])
-        await relay.ended.wait()
-        log.info("relay stopped", relay=relay.name)
+        for relay, serves in relays.items():
+            nursery.start_soon(relay.run)
+            log.info("relay started", relay=relay.name, **serves)
+        for relay in relays:
+            await relay.ended.wait()
+            log.info("relay stopped", relay=relay.name)
         nursery.cancel_scope.cancel()
+
+
+def _relays(
+    parts: "Parts", sinks: "Sequence[Sink]", given: _Given
+) -> "Mapping[Relay | OutboxRelay, Mapping[str, object]]":
+    """What this process relays, and what is to be said of it.
+
+    Raises `ConfigurationError` where that is nothing.
+    """
+    from penstock.deploy.relay_log import log_of_endings
+    from penstock.engine.relay import METRICS, Relay, settings_for
+
+    settings, relays = parts.settings, dict["Relay | OutboxRelay", Mapping[str, object]]()
+    if settings.outbox_url is not None:
+        from penstock.deploy.outbox_part import outbox_relay
+
+        relays[outbox_relay(parts, settings.outbox_url, given.silence)] = {"outbox": True}
+    if sinks or not relays:
+        parts.bind_metrics(METRICS)
+        queues = parts.registry.queues() if settings.queues is None else settings.queues
+        tell, seams = log_of_endings(parts.telemetry.logs.logger("penstock")), parts.telemetry.seams()
+        how = settings_for(given.silence, given.max_endings)
+        relay = Relay(parts.store, queues, sinks, how, seams, tell)
+        relays[relay] = {"queues": list(queues), "sinks": [sink.name for sink in sinks]}
+    return relays
 
 
 @asynccontextmanager
@@ -170,33 +207,8 @@ async def _sinks(
         from penstock.engine import job_history
 
         parts.bind_metrics(job_history.METRICS)
-        sinks.append(history_sink(parts.settings.history_url, parts.telemetry.seams(), log))
+        sinks.append(history_sink(parts.settings, parts.telemetry.seams(), log))
     async with AsyncExitStack() as opened:
         if events:
             sinks.append(BusSink((await opened.enter_async_context(parts.open_bus())).bus))
         yield sinks
-
-
-def _log(parts: "Parts", fact: "Fact") -> None:
-    from penstock.engine.relay import SinkFailed, SinkRecovered
-
-    log, place = parts.telemetry.logs.logger("penstock"), {"sink": fact.sink, "queue": fact.queue}
-    match fact:
-        case SinkFailed(failures=1):
-            log.warning(
-                "sink did not take endings, trying again", error=_said(fact.error), delay=fact.delay, **place
-            )
-        case SinkFailed():
-            log.debug(
-                "sink did not take endings again", error=_said(fact.error), failures=fact.failures, **place
-            )
-        case SinkRecovered():
-            log.info("sink takes endings again", failures=fact.failures, **place)
-        case _:
-            log.error(
-                "endings set aside, nobody can read them", count=fact.count, example=fact.example, **place
-            )
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import click
 import trio
 
-from penstock.deploy.settings import Settings, debug_option, redis_option, settings_of, worker_options
+from penstock.deploy.options import debug_option, redis_option, worker_options
+from penstock.deploy.settings import Settings, settings_of
 from penstock.engine.outbox import Backlog, SinkBacklog, check_sink
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import open_link

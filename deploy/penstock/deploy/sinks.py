@@ -3,19 +3,24 @@
 import importlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from penstock.deploy.settings import Settings
 from penstock.engine.errors import ConfigurationError, PenstockError
 from penstock.engine.job_ending import JobEnding
 from penstock.engine.relay import Sink
 from penstock.engine.retry import Backoff
 from penstock.engine.seams import Seams
 
+if TYPE_CHECKING:  # its libraries are an extra
+    from penstock.engine.job_history import Retention
+
 HISTORY = "history"
 _BACKOFF = Backoff(base=0.5, cap=10.0)
+_DAY = 24 * 3600.0
 
 
 class Taker(Protocol):
@@ -67,20 +72,33 @@ class OpenedSink:
         await self._opened.take(endings)
 
 
-def history_sink(url: str, seams: Seams, log: FilteringBoundLogger) -> OpenedSink:
-    """The SQL history at `url`; raises `ConfigurationError` where the extra `history` is missing."""
-    from penstock.engine.job_history import HistorySettings, Retention, keep_within, open_history
+def history_sink(settings: Settings, seams: Seams, log: FilteringBoundLogger) -> OpenedSink:
+    """The SQL history that the settings name; `ConfigurationError` where the extra `history` is missing."""
+    from penstock.engine.job_history import HistorySettings, keep_within, open_history
 
-    settings = HistorySettings(url=url)
+    retention = retention_of(settings)
+    history = HistorySettings(url=settings.history_url or "")
 
     @asynccontextmanager
     async def writer() -> AsyncGenerator[Taker]:
-        async with open_history(settings, seams) as history, trio.open_nursery() as nursery:
-            nursery.start_soon(keep_within, history, Retention())
-            yield history.writer
+        async with open_history(history, seams) as opened, trio.open_nursery() as nursery:
+            nursery.start_soon(keep_within, opened, retention)
+            yield opened.writer
             nursery.cancel_scope.cancel()
 
     return OpenedSink(HISTORY, writer, log)
+
+
+def retention_of(settings: Settings) -> "Retention":
+    """For how long the settings, which count in days, keep jobs."""
+    from penstock.engine.job_history import Retention
+
+    return Retention(
+        succeeded=settings.keep_succeeded * _DAY,
+        dead=settings.keep_dead * _DAY,
+        cancelled=settings.keep_cancelled * _DAY,
+        expired=settings.keep_expired * _DAY,
+    )
 
 
 def load_sink(name: str, log: FilteringBoundLogger) -> Sink:

@@ -12,8 +12,9 @@ from click.core import ParameterSource
 
 from penstock.deploy.application import load_application
 from penstock.deploy.http_client import HttpClient
-from penstock.deploy.listing import api_option
-from penstock.deploy.settings import Settings, debug_option, redis_option
+from penstock.deploy.listing import api_option, token_option
+from penstock.deploy.options import debug_option, redis_option
+from penstock.deploy.settings import Settings
 from penstock.engine.job import Job, JobState
 from penstock.engine.options import Options
 
@@ -56,6 +57,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     help="Its arguments; a VALUE is read as JSON where it is JSON, else as text.",
 )
 @api_option("Submit over HTTP to this API.")
+@token_option()
 @click.option(
     "--app",
     envvar="PENSTOCK_APP",
@@ -81,7 +83,13 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 )
 @debug_option
 def submit(
-    arguments: tuple[str, ...], api: str, app: str | None, redis: str, wait: bool, **options: Any
+    arguments: tuple[str, ...],
+    api: str,
+    token: str | None,
+    app: str | None,
+    redis: str,
+    wait: bool,
+    **options: Any,
 ) -> None:
     """Submit one job and print its id, state and trace id.
 
@@ -95,7 +103,7 @@ def submit(
     submission = Submission(args=dict(map(_argument, arguments)), **options)
     named = click.get_current_context().get_parameter_source("api") is ParameterSource.COMMANDLINE
     if app is None or named:  # an --api on the line wins over an application from the environment
-        ended = _over_http(HttpClient(api), submission, wait=wait)
+        ended = _over_http(HttpClient(api, token), submission, wait=wait)
     else:
         ended = trio.run(partial(_directly, Settings(app=app, redis=redis), submission, wait=wait))
     if ended is not None:

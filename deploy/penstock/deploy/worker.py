@@ -6,9 +6,8 @@ import click
 import trio
 
 from penstock.deploy.application import load_application
-from penstock.deploy.settings import (
+from penstock.deploy.options import (
     DEBUG,
-    Settings,
     app_argument,
     bus_option,
     metrics_bind_option,
@@ -19,6 +18,7 @@ from penstock.deploy.settings import (
     telemetry_options,
     worker_options,
 )
+from penstock.deploy.settings import Settings
 from penstock.deploy.shutdown import drain_on_signal
 from penstock.engine.registry import Registry
 

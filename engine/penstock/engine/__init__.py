@@ -4,8 +4,10 @@ from penstock.engine.client import Client
 from penstock.engine.context import JobContext
 from penstock.engine.events import Observers
 from penstock.engine.job import Job, JobError, JobState
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.metric import Counter, Gauge, Histogram
-from penstock.engine.module import JobDefinition, Module
+from penstock.engine.module import Module
+from penstock.engine.objective import Objective
 from penstock.engine.options import Options
 from penstock.engine.outcome import Dead, Retry
 from penstock.engine.provided import PROVIDED
@@ -32,6 +34,7 @@ __all__ = [
     "JobState",
     "Logged",
     "Module",
+    "Objective",
     "Observers",
     "Options",
     "Receipt",

@@ -20,12 +20,12 @@ from penstock.engine.errors import (
 )
 from penstock.engine.events import JobEnqueued
 from penstock.engine.job import Job, JobState, trace_id_of
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.limits import MAX_WAITING
-from penstock.engine.module import JobDefinition
-from penstock.engine.names import idempotent_job_id, new_job_id, quote_tenant, split_job_id
+from penstock.engine.names import new_job_id, quote_tenant, split_job_id
 from penstock.engine.operation import Headers
 from penstock.engine.record import Body, decode_body, encode_body
-from penstock.engine.request import Receipt, Request
+from penstock.engine.request import Receipt, Request, own_suffix
 from penstock.engine.seams import Seams
 from penstock.engine.store import SLICE, Cancellation, NewJob, Store, Submitted, Terms
 
@@ -173,7 +173,7 @@ class Client:
         body = decode_body(record.body) if record is not None else None
         conflict = (
             request.idempotency_key is not None
-            and answer.suffix == _suffix(request)
+            and answer.suffix == own_suffix(request)
             and body is not None
             and (body.job, bytes(body.args)) != (request.job, bytes(request.args))
         )
@@ -255,16 +255,12 @@ class Client:
         return self._endings[queue]
 
 
-def _suffix(request: Request) -> str | None:
-    if request.idempotency_key is None:
-        return None
-    return split_job_id(idempotent_job_id(request.queue, request.tenant, request.idempotency_key))[1]
-
-
 def _new_job(request: Request, headers: dict[str, str]) -> NewJob:
-    suffix = _suffix(request)
+    suffix = own_suffix(request)
+    if request.headers is not None:
+        headers = dict(request.headers)
     expires_in = 0 if request.expires_in is None else math.ceil(request.expires_in * 1000)
-    sending = 0 if suffix is None else random.getrandbits(63)
+    sending = 0 if request.idempotency_key is None else random.getrandbits(63)
     return NewJob(
         suffix=suffix or new_job_id(request.queue).rpartition(".")[2],
         body=encode_body(Body(request.job, request.args, headers, request.user, expires_in, sending)),
@@ -282,5 +278,5 @@ def _receipt(request: Request, answer: Submitted, headers: Headers) -> Receipt:
         queue=request.queue,
         job=request.job,
         state=answer.state.value,
-        trace_id=trace_id_of(headers),
+        trace_id=trace_id_of(headers if request.headers is None else request.headers),
     )

@@ -6,6 +6,9 @@ import msgspec
 
 from penstock.engine.errors import ConfigurationError
 
+SCHEDULE, MOMENT = "penstock-schedule", "penstock-moment"
+"""Headers of a job that was fired: by which schedule, for which moment (milliseconds since the epoch)."""
+
 
 class EventPublisher:
     """What carries events to those who listen; provided to jobs, and behind `JobContext.publish`."""
@@ -46,6 +49,15 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     publisher: EventPublisher | None = None
     published: int = 0
     """Events that this attempt has published."""
+
+    @property
+    def scheduled_for(self) -> float | None:
+        """The moment that a schedule fired this job for, seconds since the epoch; None for other jobs.
+
+        Not when it was fired: that is `submitted_at`, later where workers were missing.
+        """
+        moment = self.headers.get(MOMENT)
+        return None if moment is None else int(moment) / 1000
 
     async def publish(self, topic: str, value: Any, *, key: str | None = None) -> str:
         """Publish an event, anything that msgspec writes as JSON; its id, once it is stored.

@@ -43,6 +43,10 @@ class JobNotFound(PenstockError):
     """No record of that id: never submitted, or past its retention."""
 
 
+class ScheduleNotFound(PenstockError):
+    """No schedule of that name is known."""
+
+
 class ConfigurationError(PenstockError):
     """A setting, an `APP` or a declaration in code is wrong; nothing was started."""
 

@@ -115,6 +115,31 @@ class JobsPromoted(msgspec.Struct, frozen=True, gc=False):
     """How long the step took."""
 
 
+class ScheduleFired(msgspec.Struct, frozen=True, gc=False):
+    """A schedule's moment came and this worker stored its job; told after the job's `JobEnqueued`."""
+
+    schedule: str
+    id: str
+    job: str
+    queue: str
+    moment: float
+    """Seconds since the epoch, as the schedule says."""
+    late: float
+    """Seconds that the job was stored after it."""
+    missed: bool
+    """Whether moments before it went without a job, by what the schedule says of those."""
+
+
+class ScheduleSkipped(msgspec.Struct, frozen=True, gc=False):
+    """A schedule's moment came and has no job of its own; with `full` it is tried again."""
+
+    schedule: str
+    job: str
+    queue: str
+    moment: float
+    reason: str  # "missed" | "overlap" | "full"
+
+
 class WorkerStarted(msgspec.Struct, frozen=True, gc=False):
     """The worker has its leases and takes jobs. After a `LeaseLost` it starts again, under a new id."""
 
@@ -160,6 +185,35 @@ class LoopCrashed(msgspec.Struct, frozen=True, gc=False):
     delay: float
 
 
+class EventSetAside(msgspec.Struct, frozen=True, gc=False):
+    """A handler could not take an event of the bus: it was kept aside, and those behind it go on."""
+
+    topic: str
+    handler: str
+    id: str
+    """Of the event."""
+    reason: str
+
+
+class CircuitOpened(msgspec.Struct, frozen=True, gc=False):
+    """A host failed so often in a row that the client of outgoing HTTP leaves it alone for a while."""
+
+    host: str
+    """`host:port`."""
+    failures: int
+    seconds: float
+    """Until one request may ask it again."""
+
+
+class CircuitClosed(msgspec.Struct, frozen=True, gc=False):
+    """A host that was left alone has answered well: requests go to it again."""
+
+    host: str
+    """`host:port`."""
+    failures: int
+    """In a row, before."""
+
+
 class ObserverFailed(msgspec.Struct, frozen=True, gc=False):
     """An observer raised and was dropped."""
 
@@ -179,12 +233,17 @@ Event = (
     | JobsReleased
     | WorkersReaped
     | JobsPromoted
+    | ScheduleFired
+    | ScheduleSkipped
     | WorkerStarted
     | WorkerDraining
     | WorkerStopped
     | StoreDown
     | StoreUp
     | LoopCrashed
+    | EventSetAside
+    | CircuitOpened
+    | CircuitClosed
     | ObserverFailed
 )
 Observer = Callable[[Event], None]

@@ -7,7 +7,7 @@ from penstock.engine.events import AttemptFailed, Observer, Observers
 from penstock.engine.failure import describe_failure, describe_wish
 from penstock.engine.fingerprint import home_of, unwrapped
 from penstock.engine.job import JobError
-from penstock.engine.module import JobDefinition
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.outcome import Dead, Outcome, Retry
 from penstock.engine.registry import Registry
 from penstock.engine.seams import Seams

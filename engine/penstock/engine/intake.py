@@ -24,7 +24,7 @@ class Intake:
         answers: list[Submitted] = []
         for start in range(0, len(jobs), SLICE):
             most_endings = await self._watch.check(queue)
-            args = _arguments(jobs[start : start + SLICE], terms, most_endings)
+            args = arguments(jobs[start : start + SLICE], terms, most_endings)
             reply = await self._send(queue, args, terms)
             if isinstance(reply, int):
                 if reply < 0:
@@ -37,7 +37,8 @@ class Intake:
         return answers
 
 
-def _arguments(jobs: Sequence[NewJob], terms: Terms, most_endings: int) -> list[Any]:
+def arguments(jobs: Sequence[NewJob], terms: Terms, most_endings: int) -> list[Any]:
+    """What `submit.lua` takes."""
     args: list[Any] = [terms.most, most_endings]
     for job in jobs:
         due = "" if job.due is None else job.due

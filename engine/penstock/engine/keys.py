@@ -42,6 +42,11 @@ def failures(queue: str) -> str:
     return f"{root(queue)}failures"
 
 
+def schedules(queue: str) -> str:
+    """Hash: where each schedule stands, by its name."""
+    return f"{root(queue)}schedules"
+
+
 def wake(queue: str, worker: str) -> str:
     """Sharded channel: word for one worker."""
     return f"{root(queue)}wake:{worker}"

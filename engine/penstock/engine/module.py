@@ -1,15 +1,17 @@
-"""Where jobs and metrics are declared: a `Module` and the typed definitions it makes."""
+"""Where jobs, schedules, event handlers and metrics are declared: a `Module`."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
 from penstock.engine.context import JobContext
+from penstock.engine.cron import Cron, Every, Moments
 from penstock.engine.errors import ConfigurationError, InvalidRequest
 from penstock.engine.events import FailureHook
-from penstock.engine.limits import MAX_DELAY, MAX_REPLICAS, RESULT_TTL
+from penstock.engine.job_definition import JobDecorator, JobDefinition, ScheduleDecorator, define
+from penstock.engine.limits import RESULT_TTL
 from penstock.engine.metric import DEFAULT_BUCKETS, Counter, Gauge, Histogram, Metric
 from penstock.engine.module_hooks import (
     EventHandler,
@@ -18,11 +20,9 @@ from penstock.engine.module_hooks import (
     declare_check,
     declare_lifespan,
 )
-from penstock.engine.names import JOB_NAME, check_priority, check_queue
-from penstock.engine.options import Options, Policy
-from penstock.engine.request import Request
+from penstock.engine.objective import Objectives, check_objectives
+from penstock.engine.periodic_schedule import Missed, Schedule, scheduled
 from penstock.engine.retry import Backoff
-from penstock.engine.signature import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,91 +32,27 @@ Start = TypeVar("Start", bound=Callable[..., Any])
 Check = TypeVar("Check", bound=Callable[..., Any])
 
 
-class JobDecorator(Protocol):
-    """What `@module.job(...)` gives: it keeps the types of arguments and result."""
-
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /
-    ) -> "JobDefinition[P, R]": ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> "JobDefinition[P, R]": ...
-    def __call__(self, function: Callable[..., Any], /) -> Any:
-        """Declare `function` as a job."""
-        ...
-
-
-class JobDefinition(Generic[P, R]):
-    """A job function with its name, its types and its policy. Calling it calls the function itself."""
-
-    def __init__(self, name: str, function: Callable[..., Any], policy: Policy) -> None:
-        self.name = name
-        self.module = name.rsplit(".", 1)[0]
-        self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
-        self.policy = policy
-        self.signature = Signature(name, function)
-        self._options = Options()
-
-    def __repr__(self) -> str:
-        return f"<job {self.name} on {self.policy.queue}>"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function as written, context first; for tests."""
-        return self.function(*args, **kwargs)
-
-    def using(self, options: Options | None = None, /, **fields: Any) -> "JobDefinition[P, R]":
-        """The same job, to be submitted with other options: `thumbnail.using(delay=60, priority=9)`.
-
-        Raises `InvalidRequest` where an option is out of its range.
-        """
-        try:
-            chosen = options or msgspec.convert(msgspec.structs.asdict(self._options) | fields, Options)
-        except msgspec.ValidationError as error:
-            known = ", ".join(Options.__struct_fields__)
-            raise InvalidRequest(f"{self.name}: {error}; its options are {known}") from error
-        chosen.check()
-        variant: JobDefinition[P, R] = object.__new__(JobDefinition)
-        variant.__dict__.update(self.__dict__, _options=chosen)
-        return variant
-
-    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
-        """Check and encode one call; nothing is stored. Raises `InvalidArguments`."""
-        return self.request_raw(self.signature.bind(args, kwargs))
-
-    def request_raw(self, args: msgspec.Raw) -> Request:
-        """Make a request from arguments that `signature` has encoded."""
-        options, policy = self._options, self.policy
-        return Request(
-            job=self.name,
-            queue=options.queue or policy.queue,
-            args=args,
-            priority=policy.priority if options.priority is None else options.priority,
-            delay=options.delay,
-            run_at=options.run_at,
-            expires_in=options.expires_in,
-            unique_key=options.unique_key,
-            idempotency_key=options.idempotency_key,
-            tenant=options.tenant,
-            user=options.user,
-            durable=policy.durable if options.durable is None else options.durable,
-            wait_replicas=policy.wait_replicas if options.wait_replicas is None else options.wait_replicas,
-        )
-
-
 class Module:
     """A group of jobs and metrics; its name is the `module` field of every line, label and span inside it."""
 
-    def __init__(self, name: str, *, settings: type[msgspec.Struct] | None = None) -> None:
-        """`settings` are read from `PENSTOCK_MODULE_<NAME>_<FIELD>`, and provided by their type."""
+    def __init__(
+        self, name: str, *, settings: type[msgspec.Struct] | None = None, objectives: Objectives | None = None
+    ) -> None:
+        """`settings` are read from `PENSTOCK_MODULE_<NAME>_<FIELD>`, and provided by their type.
+
+        `objectives` say what queues promise: `objectives={"media": Objective(wait=30)}`. Raises
+        `ConfigurationError` where one is out of its range.
+        """
         self.name = name
         self.settings = settings
+        self.objectives = check_objectives(name, objectives or {})
         self.jobs: dict[str, JobDefinition[..., Any]] = {}
         self.metrics: dict[str, Metric] = {}
         self.failure_hooks: list[FailureHook] = []
         self.lifespans: list[Lifespan] = []
         self.health_checks: list[HealthCheck] = []
         self.handlers: list[EventHandler] = []
+        self.schedules: dict[str, Schedule] = {}
         self.asgi: Any = None
 
     @overload
@@ -179,6 +115,80 @@ class Module:
             return definition
 
         return cast(JobDecorator, declare)
+
+    def cron(
+        self,
+        expression: str,
+        /,
+        *,
+        timezone: str = "UTC",
+        name: str | None = None,
+        args: Mapping[str, Any] | None = None,
+        missed: Missed = "latest",
+        overlap: bool = True,
+        **policy: Any,
+    ) -> ScheduleDecorator:
+        """Have a job come by itself: `@images.cron("0 3 * * mon-fri", timezone="Europe/Berlin")`.
+
+        Cron's five fields, or `@hourly` and the like, by the clocks of `timezone` (docs/periodic.md). It
+        decorates a function, declared as a job with `policy` as in `job`, or a job, which may have any number
+        of schedules, each with a `name` of its own. `args` are the same each time.
+
+        Each moment has one job, however many workers there are. `missed` says what becomes of moments at
+        which there was none: one job for the `latest`, one for each (`all`, of the last 24 hours), or none
+        (`skip`). Without `overlap` a moment is passed over while the job of an earlier one has not ended.
+
+        Raises `ConfigurationError` as `job` does, and for what is no expression, zone, or argument.
+        """
+        return self._periodic(Cron(expression, timezone), name, args, missed, overlap, policy)
+
+    def every(
+        self,
+        seconds: float,
+        /,
+        *,
+        name: str | None = None,
+        args: Mapping[str, Any] | None = None,
+        missed: Missed = "latest",
+        overlap: bool = True,
+        **policy: Any,
+    ) -> ScheduleDecorator:
+        """Have a job come every so many seconds, 1 to 366 days: `@images.every(30)`; the rest as `cron`.
+
+        Counted from the epoch: every 3600 s is at each full hour UTC, whenever workers were started.
+        """
+        return self._periodic(Every(seconds), name, args, missed, overlap, policy)
+
+    def _periodic(
+        self,
+        moments: Moments,
+        name: str | None,
+        args: Mapping[str, Any] | None,
+        missed: Missed,
+        overlap: bool,
+        policy: dict[str, Any],
+    ) -> ScheduleDecorator:
+        def declare(function: Any) -> JobDefinition[..., Any]:
+            definition: JobDefinition[..., Any] = (
+                cast(Any, function)
+                if isinstance(function, JobDefinition)
+                else self._declare(name or function.__name__, function, policy)
+            )
+            if definition is function and policy:
+                raise ConfigurationError(
+                    f"{definition!r} has its options: {', '.join(policy)} go where it is"
+                )
+            full = f"{self.name}.{name}" if name else definition.name
+            if full in self.schedules:
+                raise ConfigurationError(f"schedule {full} is declared twice; give each a name of its own")
+            try:
+                request = definition.request(**args or {})
+            except InvalidRequest as error:
+                raise ConfigurationError(f"schedule {full}: {error}") from error
+            self.schedules[full] = scheduled(full, self.name, moments, missed, overlap, request)
+            return definition
+
+        return cast(ScheduleDecorator, declare)
 
     def lifespan(self, function: Start, /) -> Start:
         """Have what this module needs opened when a worker starts, and closed when it stops.
@@ -270,31 +280,7 @@ class Module:
         self, short: str, function: Callable[..., Any], options: dict[str, Any]
     ) -> JobDefinition[..., Any]:
         name = f"{self.name}.{short}"
-        try:
-            policy = msgspec.convert(options, Policy)
-        except msgspec.ValidationError as error:
-            known = ", ".join(Policy.__struct_fields__)
-            raise ConfigurationError(f"job {name}: {error}; its options are name, {known}") from error
-        if JOB_NAME.fullmatch(name) is None:
-            raise ConfigurationError(
-                f"{name!r} cannot name a job: expected module.job, like images.thumbnail"
-            )
         if name in self.jobs:
             raise ConfigurationError(f"job {name} is declared twice")
-        try:
-            check_queue(policy.queue)
-            check_priority(policy.priority)
-        except InvalidRequest as error:
-            raise ConfigurationError(f"job {name}: {error}") from error
-        if not (policy.timeout > 0 and policy.retries >= 0 and 0.001 <= policy.result_ttl <= MAX_DELAY):
-            raise ConfigurationError(
-                f"job {name}: expected a positive timeout, no negative retries, and a result_ttl of 0.001 to "
-                f"{MAX_DELAY:.0f} seconds"
-            )
-        if not 0 <= policy.wait_replicas <= MAX_REPLICAS:
-            raise ConfigurationError(f"job {name}: expected wait_replicas of 0 to {MAX_REPLICAS}")
-        definition: JobDefinition[..., Any] = JobDefinition(name, function, policy)
-        if not definition.signature.takes_context:
-            raise ConfigurationError(f"job {name}: its first parameter must be `ctx: JobContext`")
-        self.jobs[name] = definition
+        self.jobs[name] = definition = define(name, function, options)
         return definition

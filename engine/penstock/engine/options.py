@@ -24,6 +24,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wait_replicas: int = 0
     """A submission is acknowledged only once so many replicas have it."""
 
+    def check(self) -> None:
+        """Raise `InvalidRequest` naming the first field that is out of its range."""
+        check_queue(self.queue)
+        check_priority(self.priority)
+        if not self.timeout > 0:
+            raise _out_of_range("timeout", self.timeout, "a positive number of seconds")
+        if self.retries < 0:
+            raise _out_of_range("retries", self.retries, "0 or more")
+        if not 0.001 <= self.result_ttl <= MAX_DELAY:
+            raise _out_of_range("result_ttl", self.result_ttl, f"0.001 to {MAX_DELAY:.0f} seconds")
+        _check_replicas(self.wait_replicas)
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one submission may say beyond its arguments; None leaves it as the job declares."""
@@ -48,8 +60,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             check_priority(self.priority)
         check_tenant(self.tenant)
         self._check_times()
-        if self.wait_replicas is not None and not 0 <= self.wait_replicas <= MAX_REPLICAS:
-            raise _out_of_range("wait_replicas", self.wait_replicas, f"0 to {MAX_REPLICAS} replicas")
+        if self.wait_replicas is not None:
+            _check_replicas(self.wait_replicas)
         for field in ("unique_key", "idempotency_key", "user"):
             text: str | None = getattr(self, field)
             if text is not None:
@@ -62,6 +74,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise _out_of_range("expires_in", self.expires_in, f"0 to {MAX_DELAY:.0f} seconds")
         if self.run_at is not None and not 0 <= self.run_at < 1e11:  # year 5138: surely milliseconds
             raise _out_of_range("run_at", self.run_at, "seconds since the epoch")
+
+
+def _check_replicas(count: int) -> None:
+    if not 0 <= count <= MAX_REPLICAS:
+        raise _out_of_range("wait_replicas", count, f"0 to {MAX_REPLICAS} replicas")
 
 
 def _out_of_range(field: str, value: object, expected: str) -> InvalidRequest:

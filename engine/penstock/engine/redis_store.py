@@ -20,6 +20,7 @@ from penstock.engine.limits import RESULT_TTL
 from penstock.engine.memory_watch import MemoryWatch
 from penstock.engine.record import Record, describe, parse_record
 from penstock.engine.redis_outbox import RedisOutbox
+from penstock.engine.redis_schedules import RedisSchedules
 from penstock.engine.store import (
     PLAIN,
     SLICE,
@@ -62,7 +63,9 @@ class RedisStore:
         self._connects = 0
         self._list_again = 0.0
         self._durable: dict[str, DurableLine] = {}
-        self._intake = Intake(self._submit, MemoryWatch(partial(self._call, "memory")))
+        watch = MemoryWatch(partial(self._call, "memory"))
+        self._intake = Intake(self._submit, watch)
+        self.schedules = RedisSchedules(redis, self._scripts, watch, self._remember)
 
     async def _call(self, script: str, queue: str, *args: Any) -> Any:
         # Any: the shape of each reply is written above its script, and read where it is asked for.

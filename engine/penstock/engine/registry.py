@@ -7,10 +7,13 @@ import msgspec
 
 from penstock.engine.errors import ConfigurationError, UnknownJob
 from penstock.engine.events import FailureHook
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.metric import Metric, collect
-from penstock.engine.module import JobDefinition, Module
+from penstock.engine.module import Module
 from penstock.engine.module_hooks import in_order
+from penstock.engine.objective import collect_objectives
 from penstock.engine.options import Options
+from penstock.engine.periodic_schedule import Schedule, collect_schedules
 from penstock.engine.request import Request
 
 
@@ -20,7 +23,8 @@ class Registry:
     def __init__(self, modules: Iterable[Module]) -> None:
         """Collect jobs and metrics.
 
-        Raises `ConfigurationError` where two modules declare the same job, or metrics that cannot be one.
+        Raises `ConfigurationError` where two modules declare the same job, metrics that cannot be one, or
+        different objectives of one queue.
         """
         self._jobs: dict[str, JobDefinition[..., Any]] = {}
         self.failure_hooks: dict[str, list[FailureHook]] = {}
@@ -29,10 +33,15 @@ class Registry:
         self.metrics: list[Metric] = collect(
             metric for module in modules for metric in module.metrics.values()
         )
+        self.objectives = collect_objectives((module.name, module.objectives) for module in modules)
+        """What queues promise, by queue."""
         self.modules = modules
         self.lifespans = [lifespan for module in modules for lifespan in module.lifespans]
         self.handlers = [handler for module in modules for handler in module.handlers]
         self.health_checks = [check for module in modules for check in module.health_checks]
+        self.schedules: list[Schedule] = collect_schedules(
+            schedule for module in modules for schedule in module.schedules.values()
+        )
         for module in modules:
             if module.failure_hooks:
                 self.failure_hooks.setdefault(module.name, []).extend(module.failure_hooks)

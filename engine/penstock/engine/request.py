@@ -2,6 +2,9 @@
 
 import msgspec
 
+from penstock.engine.names import idempotent_job_id, split_job_id
+from penstock.engine.operation import Headers
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Made by `JobDefinition.request` or `Registry.request`; handed to `Client.submit_many`.
@@ -26,6 +29,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Acknowledged only once it is on the server's disk."""
     wait_replicas: int = 0
     """Acknowledged only once so many replicas have it."""
+    id: str | None = None
+    """The id that its job has already, where the request was stored elsewhere first (`sql_outbox`)."""
+    headers: Headers | None = None
+    """Its trace context, where it has one already."""
+    schedule: str | None = None
+    """The schedule that asks for it; None where somebody does."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +49,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     conflict: bool = False
     """The idempotency key was used before, for another job or other arguments: nothing was stored."""
     trace_id: str | None = None
+
+
+def own_suffix(request: Request) -> str | None:
+    """The part of its job's id behind the queue's name, where the request determines it; None: it is new."""
+    if request.id is not None:
+        return split_job_id(request.id)[1]
+    if request.idempotency_key is None:
+        return None
+    return split_job_id(idempotent_job_id(request.queue, request.tenant, request.idempotency_key))[1]

@@ -19,8 +19,8 @@ from penstock.engine.failure import describe_trouble
 from penstock.engine.failure_reports import FailureReports
 from penstock.engine.fingerprint import type_name, unwrapped
 from penstock.engine.held import Held
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.limits import UNKNOWN_JOB_TTL
-from penstock.engine.module import JobDefinition
 from penstock.engine.names import unquote_tenant
 from penstock.engine.outcome import (
     Cancelled,

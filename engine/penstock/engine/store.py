@@ -19,6 +19,7 @@ import msgspec
 
 from penstock.engine.failure_counts import Failure, FailureCount
 from penstock.engine.job import Job, JobState
+from penstock.engine.periodic_store import Schedules
 from penstock.engine.record import Record
 
 SLICE = 500
@@ -187,6 +188,11 @@ class Ended(msgspec.Struct, frozen=True):
 
 class Store(Protocol):
     """The broker's semantics. `penstock.engine.redis_store` and `memory_store` pass one suite."""
+
+    @property
+    def schedules(self) -> Schedules:
+        """Where jobs that come by themselves stand."""
+        ...
 
     # --- for submitters -----------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from penstock.engine.heartbeat import BEATS, Heartbeat
 from penstock.engine.listener import listen
 from penstock.engine.module_runtime import ailments, open_resources
 from penstock.engine.names import check_queue
+from penstock.engine.periodic import Periodic
 from penstock.engine.reaper import Reaper
 from penstock.engine.registry import Registry
 from penstock.engine.runner import Runner
@@ -182,6 +183,8 @@ class Worker:
         nursery.start_soon(keep, "heartbeat", Heartbeat(shift, queue).run)
         nursery.start_soon(keep, "scheduler", partial(schedule, shift, queue))
         nursery.start_soon(keep, "reaper", Reaper(shift, queue).run)
+        if schedules := [each for each in self._registry.schedules if each.queue == queue]:
+            nursery.start_soon(keep, "periodic", Periodic(shift, queue, schedules).run)
 
     async def _settle(self, shift: Shift, flushed: trio.Event) -> None:
         async with trio.open_nursery() as nursery:

@@ -4,5 +4,7 @@ from penstock.http.app import create_app
 from penstock.http.health import MetricsRenderer
 from penstock.http.limits import HttpLimits
 from penstock.http.server import serve
+from penstock.http.token_book import TokenBook
+from penstock.http.tokens import Token
 
-__all__ = ["HttpLimits", "MetricsRenderer", "create_app", "serve"]
+__all__ = ["HttpLimits", "MetricsRenderer", "Token", "TokenBook", "create_app", "serve"]

@@ -1,6 +1,7 @@
 """The application: handlers bound to the table of routes, errors to problems, the client to its life."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,14 +15,19 @@ from penstock.engine.registry import Registry
 from penstock.http import openapi
 from penstock.http.batch import BatchRoute, Results
 from penstock.http.failures import FailureRoutes
+from penstock.http.gate import Gate
 from penstock.http.health import HealthRoutes, MetricsRenderer
 from penstock.http.history import HistoryReader, HistoryRoutes
 from penstock.http.jobs import JobRoutes
 from penstock.http.limits import HttpLimits
 from penstock.http.pipe import BoundedConnection, BoundedRequest, current_request, scope_of
 from penstock.http.problems import on_error, on_http_exception
+from penstock.http.queues import QueueRoutes
 from penstock.http.routes import ROUTES
+from penstock.http.schedules import ScheduleRoutes
 from penstock.http.schemas import JSON
+from penstock.http.tokens import Find
+from penstock.http.views import ViewCache, Views
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
@@ -40,16 +46,23 @@ def create_app(
     enter_client: bool = True,
     draining: trio.Event | None = None,
     history: HistoryReader | None = None,
+    tokens: Find | None = None,
+    view_cache: ViewCache | None = None,
 ) -> QuartTrio:
     """Make the ASGI application, to be served by `penstock.http.serve` or `hypercorn -k trio`.
 
     With `enter_client` the app enters the client when its lifespan starts and leaves it when the lifespan
     ends; say False where the owner has entered it and keeps it open for as long as the app is served.
 
-    Once `draining` is set, long polls answer with the job as it is: who waits asks another process.
+    Once `draining` is set, long polls answer with the job as it is: who waits asks another process. Each
+    answer closes its connection then, so that whoever asked finds another process for the next request.
 
     `ready` says whether this process takes work (not starting, not draining); `/readyz` asks it, and the
     store, at each request. `metrics` renders `/metrics`. `history` answers `/v1/history`.
+    `view_cache` keeps the answers that are dear to make, for `views.FRESH` seconds.
+
+    `tokens` finds the token of a secret: each request but those for health then needs one, and is refused
+    what it does not allow. Without it everybody may do everything.
 
     For middleware around it, the app leaves in the ASGI scope what it has learnt of a request:
     `penstock.route` (the template, as in `/v1/jobs/{id}`; absent where nothing matched), `penstock.job_id`,
@@ -57,11 +70,22 @@ def create_app(
     """
     limits = limits or HttpLimits()
     app = _Api("penstock.http", static_folder=None)
-    jobs = JobRoutes(client, registry, limits, trio.Event() if draining is None else draining)
-    batch = BatchRoute(client, registry, limits)
-    failures = FailureRoutes(client)
-    health = HealthRoutes(client, limits, ready, metrics)
-    _bind(app, _handlers(jobs, batch, failures, HistoryRoutes(history), health, registry))
+    draining = trio.Event() if draining is None else draining
+    jobs = JobRoutes(client, registry, limits, draining)
+    views, gate = Views(view_cache), Gate(tokens)
+    handlers = _handlers(
+        jobs,
+        BatchRoute(client, registry, limits),
+        QueueRoutes(client, views),
+        FailureRoutes(client, views),
+        HistoryRoutes(history, views),
+        HealthRoutes(client, limits, ready, metrics),
+    )
+    handlers |= _schedule_handlers(ScheduleRoutes(client, registry))
+    handlers["contract"] = _constant(lambda: openapi.build(ROUTES, registry, tokens=gate.asks))
+    handlers["index"] = _constant(_index)
+    _bind(app, handlers, gate)
+    app.after_request(partial(_take_leave, draining))
     app.register_error_handler(Exception, on_error)
     app.register_error_handler(HTTPException, on_http_exception)
     if enter_client:
@@ -77,10 +101,10 @@ class _Api(QuartTrio):
 def _handlers(
     jobs: JobRoutes,
     batch: BatchRoute,
+    queues: QueueRoutes,
     failures: FailureRoutes,
     history: HistoryRoutes,
     health: HealthRoutes,
-    registry: Registry,
 ) -> dict[str, Handler]:
     """Who answers each route, by its name in the table."""
     return {
@@ -89,35 +113,53 @@ def _handlers(
         "show": jobs.show,
         "wait": jobs.wait,
         "cancel": jobs.cancel,
+        "queues": queues.show,
         "failures": failures.show,
         "history": history.search,
         "past": history.show,
         "alive": health.alive,
         "ready": health.ready,
         "metrics": health.metrics,
-        "contract": _constant(lambda: openapi.build(ROUTES, registry)),
-        "index": _constant(_index),
     }
 
 
-def _bind(app: QuartTrio, handlers: dict[str, Handler]) -> None:
-    paths = {route.name: route.path for route in ROUTES}
+def _schedule_handlers(schedules: ScheduleRoutes) -> dict[str, Handler]:
+    return {
+        "schedules": schedules.show,
+        "pause_schedule": schedules.pause,
+        "resume_schedule": schedules.resume,
+        "forget_schedule": schedules.forget,
+        "fire_schedule": schedules.fire,
+    }
+
+
+def _bind(app: QuartTrio, handlers: dict[str, Handler], gate: Gate) -> None:
+    routes = {route.name: route for route in ROUTES}
     for route in ROUTES:
-        rule = route.path.replace("{id}", "<job_id>")
+        rule = route.path.replace("{id}", "<job_id>").replace("{name}", "<name>")
         app.add_url_rule(rule, route.name, handlers[route.name], methods=[route.method])
 
-    async def note_route() -> None:
+    async def enter() -> None:
         request = current_request()
-        if request.endpoint is not None:
-            scope_of(request)["penstock.route"] = paths[request.endpoint]
+        scope, route = scope_of(request), routes.get(request.endpoint or "")
+        if route is not None:
+            scope["penstock.route"] = route.path
+        gate.check(scope, route)
 
     async def finish_body(response: Response) -> Response:
         if not isinstance(response.response, Results):  # a batch reads on while it answers
             await current_request().body.finish()
         return response
 
-    app.before_request(note_route)
+    app.before_request(enter)
     app.after_request(finish_body)
+
+
+async def _take_leave(draining: trio.Event, response: Response) -> Response:
+    """Close the connection with this answer; HTTP/2 knows no such header and says it otherwise."""
+    if draining.is_set() and current_request().http_version.startswith("1"):
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _constant(make: Callable[[], Any]) -> Handler:

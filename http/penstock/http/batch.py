@@ -47,6 +47,7 @@ from penstock.http.schemas import (
     too_large,
 )
 from penstock.http.steps import step
+from penstock.http.tokens import asker_of
 
 _Outcome: TypeAlias = Receipt | Problem
 
@@ -114,6 +115,7 @@ class Batch:
         self._limits = limits
         self._body = request.body
         self._scope = scope_of(request)
+        self._asker = asker_of(self._scope)
         self._key = key
         self._gathered: list[tuple[int, bytes | Problem]] = []
         self._gathered_bytes = 0
@@ -180,7 +182,7 @@ class Batch:
     def _validate(self, number: int, entry: Submission | Problem) -> Request | Problem:
         key = None if self._key is None else f"{self._key}:{number}"
         try:
-            return entry if isinstance(entry, Problem) else entry.request(self._registry, key)
+            return entry if isinstance(entry, Problem) else entry.request(self._registry, key, self._asker)
         except Exception as error:
             return problem_of(error, self._scope)
 

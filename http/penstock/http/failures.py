@@ -9,7 +9,8 @@ from penstock.engine.failure_counts import FailureCount, newest_first
 from penstock.engine.limits import MAX_FAILURES
 from penstock.engine.names import check_queue
 from penstock.http.pipe import current_request
-from penstock.http.schemas import json_response, rfc3339
+from penstock.http.schemas import rfc3339
+from penstock.http.views import Views
 
 DEFAULT_LIMIT = 100
 
@@ -43,17 +44,23 @@ class FailureList(msgspec.Struct, frozen=True, kw_only=True):
 class FailureRoutes:
     """The handler of `/v1/failures`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, views: Views) -> None:
         self._store = client.store
+        self._views = views
 
     async def show(self) -> Response:
         """List the failures of one queue, or of all."""
         asked = current_request().args
         limit, queue = _limit(asked.get("limit")), asked.get("queue")
-        queues = await self._store.queues() if queue is None else [check_queue(queue)]
-        counts = [one for name in queues for one in await self._store.failures(name)]
-        views = [_view(one) for one in newest_first(counts)[:limit]]
-        return json_response(FailureList(failures=views))
+        if queue is not None:
+            check_queue(queue)
+
+        async def load() -> FailureList:
+            queues = await self._store.queues() if queue is None else [queue]
+            counts = [one for name in queues for one in await self._store.failures(name)]
+            return FailureList(failures=[_view(one) for one in newest_first(counts)[:limit]])
+
+        return await self._views.answer("failures", None, (limit, queue), load)
 
 
 def _limit(text: str | None) -> int:

@@ -53,7 +53,7 @@ class HealthRoutes:
     async def metrics(self) -> Response:
         """Have the metrics rendered in the format that the scraper accepts."""
         if self._metrics is None:
-            raise Refused(NO_METRICS, "no metrics renderer was given to create_app")
+            raise Refused(NO_METRICS, "metrics are not served here")
         body, content_type = await self._metrics(request.headers.get("Accept", ""))
         return Response(body, content_type=content_type)
 

@@ -13,6 +13,8 @@ from penstock.engine.job import JobState
 from penstock.http.pipe import current_request, scope_of
 from penstock.http.problems import HISTORY_AWAY, NO_HISTORY, Refused
 from penstock.http.schemas import ErrorView, check_job_id, json_response, rfc3339, view_error
+from penstock.http.tokens import asker_of
+from penstock.http.views import Views
 
 if TYPE_CHECKING:  # an optional part: only who keeps one imports it
     from penstock.engine.job_history import Page, PastAttempt, PastJob, Search
@@ -80,15 +82,16 @@ class PastJobs(msgspec.Struct, frozen=True, kw_only=True):
 class HistoryRoutes:
     """The handlers of `/v1/history…`."""
 
-    def __init__(self, history: HistoryReader | None) -> None:
+    def __init__(self, history: HistoryReader | None, views: Views) -> None:
         self._history = history
+        self._views = views
 
     async def search(self) -> Response:
         """A page of finished jobs."""
         history = self._kept()
         from penstock.engine.job_history import Search
 
-        asked = dict(current_request().args)
+        asked, asker = dict(current_request().args), asker_of(scope_of(current_request()))
         for name, read in _READERS.items():
             if name in asked:
                 asked[name] = read(name, asked[name])
@@ -96,13 +99,19 @@ class HistoryRoutes:
             if name not in Search.__struct_fields__:
                 known = ", ".join(Search.__struct_fields__)
                 raise InvalidRequest(f"there is no {name!r:.100} to look for; there are {known}", field=name)
+        if (tenant := asker.tenant_for(asked.get("tenant"))) is not None:
+            asked["tenant"] = tenant
         try:
             search = msgspec.convert({"limit": DEFAULT_LIMIT, **asked}, Search)
         except msgspec.ValidationError as error:  # all others are texts, or read above
             raise InvalidRequest(f"state {asked['state']!r:.100} is none of a job", field="state") from error
-        with _answering():
-            page = await history.search(search)
-        return json_response(PastJobs(jobs=[_view(job) for job in page.jobs], next=page.next))
+
+        async def load() -> PastJobs:
+            with _answering():
+                page = await history.search(search)
+            return PastJobs(jobs=[_view(job) for job in page.jobs], next=page.next)
+
+        return await self._views.answer("history", asker.tenant, search, load)
 
     async def show(self, job_id: str) -> Response:
         """One finished job with its attempts."""
@@ -110,7 +119,7 @@ class HistoryRoutes:
         history = self._kept()
         with _answering():
             job = await history.read(job_id)
-        if job is None:
+        if job is None or not asker_of(scope_of(current_request())).sees(job.tenant):
             raise JobNotFound(f"the history has no job {job_id}: it has not ended, or was removed with age")
         return json_response(_view(job))
 

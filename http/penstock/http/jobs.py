@@ -25,6 +25,7 @@ from penstock.http.schemas import (
     view_receipt,
 )
 from penstock.http.steps import step
+from penstock.http.tokens import ANYBODY, asker_of
 
 DEFAULT_WAIT = 30.0
 
@@ -47,7 +48,8 @@ class JobRoutes:
             submission = parse_submission(body)
             _note_identity(request, submission)
         with step("validate"):
-            job = submission.request(self._registry, request.headers.get("Idempotency-Key"))
+            key = request.headers.get("Idempotency-Key")
+            job = submission.request(self._registry, key, asker_of(scope_of(request)))
         receipt = await self._client.submit_request(job)
         scope_of(request)["penstock.job_id"] = receipt.id
         return json_response(
@@ -58,12 +60,12 @@ class JobRoutes:
 
     async def show(self, job_id: str) -> Response:
         """Look at one job."""
-        return self._shown(await self._client.get(_noted(job_id)), job_id)
+        return self._shown(await self._visible(_noted(job_id)), job_id)
 
     async def wait(self, job_id: str) -> Response:
         """Answer when the job has ended, the time is up or this process drains: the job as it is then."""
         timeout = self._timeout(current_request().args.get("timeout"))
-        _noted(job_id)
+        await self._check_visible(_noted(job_id))
         job: Job | None = None
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
@@ -74,14 +76,25 @@ class JobRoutes:
 
     async def cancel(self, job_id: str) -> Response:
         """End a waiting job, or ask its worker to stop it; 409 if it has ended already."""
-        done = await self._client.cancel(_noted(job_id))
+        await self._check_visible(_noted(job_id))
+        done = await self._client.cancel(job_id)
         if done.state.final and not done.changed:
             raise Refused(ALREADY_ENDED, f"job {job_id} is {done.state} and stays so")
         return json_response(CancelView(id=job_id, state=done.state, changed=done.changed))
 
+    async def _visible(self, job_id: str) -> Job | None:
+        """The job, if it exists for whoever asks."""
+        job = await self._client.get(job_id)
+        return job if job is not None and asker_of(scope_of(current_request())).sees(job.tenant) else None
+
+    async def _check_visible(self, job_id: str) -> None:
+        """Raise `JobNotFound` for jobs of other tenants than the token's, as if there were none."""
+        if asker_of(scope_of(current_request())).tenant is not None and await self._visible(job_id) is None:
+            raise _not_found(job_id)
+
     def _shown(self, job: Job | None, job_id: str) -> Response:
         if job is None:
-            raise JobNotFound(f"no job {job_id}: it was never submitted, or its record has expired")
+            raise _not_found(job_id)
         _note_identity(current_request(), job)
         return json_response(view_job(job))
 
@@ -109,8 +122,17 @@ def _noted(job_id: str) -> str:
     return job_id
 
 
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"no job {job_id}: it was never submitted, or its record has expired")
+
+
 def _note_identity(request: BoundedRequest, of: Submission | Job) -> None:
-    """Tell the middleware around this app on whose behalf the request is."""
+    """Tell the middleware around this app on whose behalf the request is.
+
+    What a token says stands. Whose job somebody with a token looks at is not who asked.
+    """
     scope = scope_of(request)
-    scope["penstock.tenant"] = of.tenant
-    scope["penstock.user"] = of.user
+    asker = asker_of(scope)
+    if asker is ANYBODY or isinstance(of, Submission):
+        scope["penstock.tenant"] = asker.tenant or of.tenant
+        scope["penstock.user"] = asker.user or of.user

@@ -12,10 +12,15 @@ from penstock.http.routes import Parameter, Route
 Schema: TypeAlias = dict[str, Any]
 
 _PREFIX = "#/components/schemas/"
+_SCHEME: Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token with the scope that an operation names; one for a tenant sees its jobs alone.",
+}
 
 
-def build(routes: Iterable[Route], registry: Registry) -> Schema:
-    """The document for these routes and jobs, as JSON-compatible data."""
+def build(routes: Iterable[Route], registry: Registry, *, tokens: bool = False) -> Schema:
+    """The document for these routes and jobs, as JSON-compatible data, and whether `tokens` are needed."""
     routes = list(routes)
     types = [kind for route in routes for kind in _types(route)]
     schemas, components = msgspec.json.schema_components([Problem, *types], ref_template=_PREFIX + "{name}")
@@ -26,12 +31,16 @@ def build(routes: Iterable[Route], registry: Registry) -> Schema:
 
     paths: dict[str, Schema] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, reference)
+        operation = _operation(route, reference)
+        if tokens:
+            operation |= _security(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    schemes = {"securitySchemes": {"token": _SCHEME}} if tokens else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Penstock", "version": "1", "summary": "Submit jobs, watch them, end them."},
         "paths": paths,
-        "components": {"schemas": _with_jobs(components, registry)},
+        "components": {"schemas": _with_jobs(components, registry), **schemes},
     }
 
 
@@ -41,6 +50,12 @@ def _types(route: Route) -> list[Any]:
 
 
 # --- paths --------------------------------------------------------------------------------
+
+
+def _security(route: Route) -> Schema:
+    if route.open:
+        return {"security": []}
+    return {"security": [{"token": [] if route.scope is None else [route.scope]}]}
 
 
 def _operation(route: Route, reference: Callable[[Any], Schema]) -> Schema:

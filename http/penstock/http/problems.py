@@ -20,6 +20,7 @@ from penstock.engine.errors import (
     PayloadTooLarge,
     PenstockError,
     QueueFull,
+    ScheduleNotFound,
     StoreFull,
     StoreRefused,
     StoreUnavailable,
@@ -30,7 +31,7 @@ from penstock.http.pipe import scope_of
 CONTENT_TYPE = "application/problem+json"
 
 _log = logging.getLogger("penstock.http")
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -50,6 +51,8 @@ class Kind(msgspec.Struct, frozen=True):
         return f"urn:penstock:problem:{self.slug}"
 
 
+UNAUTHENTICATED = Kind("unauthenticated", 401, "A valid token is needed")
+FORBIDDEN = Kind("forbidden", 403, "The token does not allow this")
 MALFORMED_JSON = Kind("malformed-json", 400, "The body is not well-formed JSON")
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "This content type is not accepted here")
 NOT_READY = Kind("not-ready", 503, "This process does not accept work now", retry_after=2)
@@ -78,6 +81,7 @@ _ENGINE: Mapping[type[PenstockError], Kind] = {
     PayloadTooLarge: Kind("payload-too-large", 413, "The request is too large"),
     Conflict: Kind("conflict", 409, "The key was used for a different request"),
     JobNotFound: Kind("job-not-found", 404, "There is no such job"),
+    ScheduleNotFound: Kind("schedule-not-found", 404, "There is no such schedule"),
     StoreUnavailable: Kind(
         "store-unavailable",
         503,
@@ -90,8 +94,8 @@ _ENGINE: Mapping[type[PenstockError], Kind] = {
         "not-durable",
         503,
         "The job is not known to be safe",
-        "The job may be stored, but not as safely as the request asks. "
-        "Sent again with the same Idempotency-Key it is waited for once more.",
+        "The job may be stored, but not as safely as the request asks. Sent again with the same "
+        "Idempotency-Key it is waited for once more; without one it becomes another job.",
         retry_after=2,
     ),
     QueueFull: Kind(
@@ -132,10 +136,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class Refused(Exception):
     """Raised by this front end itself, for what the engine has no word for."""
 
-    def __init__(self, kind: Kind, detail: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, kind: Kind, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.field = field
+        self.headers = headers or {}
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -146,6 +153,13 @@ def kind_of(error: BaseException) -> Kind:
         if ancestor in _ENGINE:
             return _ENGINE[ancestor]
     return INTERNAL
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """What the answer to an exception says beside the problem itself."""
+    headers = dict(error.headers) if isinstance(error, Refused) else {}
+    retry_after = kind_of(error).retry_after
+    return headers if retry_after is None else headers | {"Retry-After": str(retry_after)}
 
 
 def problem_of(
@@ -179,8 +193,7 @@ def _trace_id(scope: Mapping[str, Any]) -> str | UnsetType:
 async def on_error(error: Exception) -> Response:
     """Answer any exception that a route raised."""
     problem = problem_of(error, scope_of(request), instance=quote(request.path))
-    retry_after = kind_of(error).retry_after
-    return _response(problem, {} if retry_after is None else {"Retry-After": str(retry_after)})
+    return _response(problem, headers_of(error))
 
 
 async def on_http_exception(error: HTTPException) -> Response:
@@ -208,4 +221,4 @@ def _explain(error: HTTPException) -> str:
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response:
-    return Response(_encode(problem), status=problem.status, headers=headers, content_type=CONTENT_TYPE)
+    return Response(encode(problem), status=problem.status, headers=headers, content_type=CONTENT_TYPE)

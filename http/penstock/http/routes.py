@@ -9,7 +9,10 @@ import msgspec
 
 from penstock.http.failures import FailureList
 from penstock.http.history import PastJobs, PastJobView
+from penstock.http.queues import QueueList
+from penstock.http.schedules import ScheduleList
 from penstock.http.schemas import JSON, NDJSON, BatchLine, CancelView, JobView, Submission, Submitted
+from penstock.http.tokens import Scope
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +39,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     accepts: dict[str, Any] = {}
     """The type of the body by content type."""
     parameters: tuple[Parameter, ...] = ()
+    scope: Scope | None = None
+    """What a token must allow; None: any valid one will do."""
+    whole: bool = False
+    """Whether it is about all tenants at once, so that a token for one of them will not do."""
+    open: bool = False
+    """Whether no token is asked for."""
 
 
 _ID = Parameter(name="id", place="path", type=str, description="The job's id, as the submission answered it")
+_SCHEDULE = Parameter(name="name", place="path", type=str, description="The schedule's name, module.name")
 _KEY = Parameter(
     name="Idempotency-Key",
     place="header",
@@ -79,6 +89,7 @@ ROUTES = (
         accepts={JSON: Submission},
         answers={202: Submitted, 200: Submitted},
         parameters=(_KEY,),
+        scope="submit",
     ),
     Route(
         name="submit_batch",
@@ -89,6 +100,7 @@ ROUTES = (
         answers={200: BatchLine},
         answers_with=NDJSON,
         parameters=(_KEY,),
+        scope="submit",
     ),
     Route(
         name="show",
@@ -97,6 +109,7 @@ ROUTES = (
         summary="Look at one job",
         answers={200: JobView},
         parameters=(_ID,),
+        scope="read",
     ),
     Route(
         name="wait",
@@ -105,6 +118,7 @@ ROUTES = (
         summary="Wait for the end of one job; answers with the job, ended or not",
         answers={200: JobView},
         parameters=(_ID, _TIMEOUT),
+        scope="read",
     ),
     Route(
         name="cancel",
@@ -113,6 +127,65 @@ ROUTES = (
         summary="End a waiting job, or ask the worker that runs it to stop; 409 if it has ended",
         answers={200: CancelView},
         parameters=(_ID,),
+        scope="operate",
+    ),
+    Route(
+        name="queues",
+        method="GET",
+        path="/v1/queues",
+        summary="Every queue: what waits, runs and is dead, and who serves it",
+        answers={200: QueueList},
+        scope="read",
+        whole=True,
+    ),
+    Route(
+        name="schedules",
+        method="GET",
+        path="/v1/schedules",
+        summary="What comes by itself: when each is due next, and how its last job ended",
+        answers={200: ScheduleList},
+        scope="read",
+        whole=True,
+    ),
+    Route(
+        name="pause_schedule",
+        method="POST",
+        path="/v1/schedules/{name}/pause",
+        summary="Hold a schedule; what comes meanwhile is not caught up with",
+        answers={200: _STATUS},
+        parameters=(_SCHEDULE,),
+        scope="operate",
+        whole=True,
+    ),
+    Route(
+        name="resume_schedule",
+        method="POST",
+        path="/v1/schedules/{name}/resume",
+        summary="Let a schedule go on with its next moment",
+        answers={200: _STATUS},
+        parameters=(_SCHEDULE,),
+        scope="operate",
+        whole=True,
+    ),
+    Route(
+        name="forget_schedule",
+        method="POST",
+        path="/v1/schedules/{name}/forget",
+        summary="Drop what is known of a schedule; one that workers still declare begins anew",
+        answers={200: _STATUS},
+        parameters=(_SCHEDULE,),
+        scope="operate",
+        whole=True,
+    ),
+    Route(
+        name="fire_schedule",
+        method="POST",
+        path="/v1/schedules/{name}/fire",
+        summary="Submit a schedule's job now, beside its moments; 200 if an older job stands for it",
+        answers={202: Submitted, 200: Submitted},
+        parameters=(_SCHEDULE,),
+        scope="operate",
+        whole=True,
     ),
     Route(
         name="failures",
@@ -121,6 +194,8 @@ ROUTES = (
         summary="What fails and how often, by fingerprint, the last seen first",
         answers={200: FailureList},
         parameters=(_QUEUE, _LIMIT),
+        scope="read",
+        whole=True,
     ),
     Route(
         name="history",
@@ -129,6 +204,7 @@ ROUTES = (
         summary="Finished jobs, newest first, to which all of it applies; 422 where no history is kept",
         answers={200: PastJobs},
         parameters=_SEARCH,
+        scope="read",
     ),
     Route(
         name="past",
@@ -137,14 +213,16 @@ ROUTES = (
         summary="One finished job with its attempts",
         answers={200: PastJobView},
         parameters=(_ID,),
+        scope="read",
     ),
-    Route(name="alive", method="GET", path="/healthz", summary="Liveness", answers={200: _STATUS}),
+    Route(name="alive", method="GET", path="/healthz", summary="Liveness", answers={200: _STATUS}, open=True),
     Route(
         name="ready",
         method="GET",
         path="/readyz",
         summary="Readiness; 503 names what is wrong",
         answers={200: _STATUS},
+        open=True,
     ),
     Route(
         name="metrics",
@@ -153,6 +231,8 @@ ROUTES = (
         summary="Metrics for Prometheus, in the format that is accepted",
         answers={200: None},
         answers_with="text/plain",
+        scope="read",
+        whole=True,
     ),
     Route(name="contract", method="GET", path="/openapi.json", summary="This document", answers={200: dict}),
     Route(name="index", method="GET", path="/", summary="The routes", answers={200: dict}),

@@ -18,6 +18,7 @@ from penstock.engine.registry import Registry
 from penstock.engine.request import Receipt, Request
 from penstock.http.pipe import BoundedBody, BoundedRequest
 from penstock.http.problems import MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, Refused
+from penstock.http.tokens import Token
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -54,8 +55,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     wait_replicas: int | None = None
     """Answer only once so many replicas have the job."""
 
-    def request(self, registry: Registry, idempotency_key: str | None) -> Request:
-        """Check everything; raises `InvalidRequest` and its kin, naming the field."""
+    def request(self, registry: Registry, idempotency_key: str | None, asker: Token) -> Request:
+        """Check everything; the identity is the token's, where it has one.
+
+        Raises `InvalidRequest` and its kin, naming the field, and `Refused` for what the token forbids.
+        """
+        asker.check_priority(self.priority)
         if self.delay is not None and self.run_at is not None:
             raise InvalidRequest("delay and run_at exclude each other", field="run_at")
         options = Options(
@@ -66,12 +71,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             expires_in=self.expires_in,
             unique_key=self.unique_key,
             idempotency_key=idempotency_key,
-            tenant=self.tenant,
-            user=self.user,
+            tenant=asker.tenant_for(self.tenant),
+            user=asker.user_for(self.user),
             durable=self.durable,
             wait_replicas=self.wait_replicas,
         )
-        return registry.request(self.job, bytes(self.args), options)
+        return asker.bounded(registry.request(self.job, bytes(self.args), options))
 
 
 _decode_submission = msgspec.json.Decoder(Submission).decode

@@ -41,23 +41,32 @@ async def serve(
     shutdown: Waitable | None = None,
     allow_insecure: bool = False,
     graceful_timeout: float = 5.0,
+    linger: float = 0.0,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an ASGI app until `shutdown` or cancellation; `task_status` gets the URL once it listens.
 
-    `bind` is `host:port`, `[::1]:port` for IPv6; port 0 takes a free one. After `shutdown` no connection is
-    accepted and running requests have `graceful_timeout` seconds. Errors go to the logger
-    `penstock.http.server`.
+    `bind` is `host:port`, `[::1]:port` for IPv6; port 0 takes a free one. `linger` seconds after `shutdown`
+    no connection is accepted any more, and running requests have `graceful_timeout` seconds. Errors go to the
+    logger `penstock.http.server`.
 
     Raises:
         ConfigurationError: the address is malformed, taken, forbidden or not of this machine, or others
             than this machine could reach it and `allow_insecure` is not given.
     """
+
+    async def end() -> None:
+        if shutdown is None:
+            await trio.sleep_forever()
+        else:
+            await shutdown.wait()
+            await trio.sleep(linger)
+
     with await _bound_socket(bind, allow_insecure) as listener:
         await hypercorn.trio.serve(
             app,
             _Config(listener, graceful_timeout),
-            shutdown_trigger=shutdown.wait if shutdown is not None else trio.sleep_forever,
+            shutdown_trigger=end,
             task_status=_FirstUrl(task_status),
         )
 
@@ -100,9 +109,8 @@ async def _bound_socket(bind: str, allow_insecure: bool) -> socket.socket:
     if not (ip_address(str(address[0]).partition("%")[0]).is_loopback or allow_insecure):
         raise _cannot(
             bind,
-            "everybody who reaches that address could submit and cancel jobs, as the API has no tokens yet. "
-            "Bind to 127.0.0.1 and put a proxy in front that authenticates, or allow it in so many words "
-            "(allow_insecure)",
+            "everybody who reaches that address could submit and cancel jobs. Ask for tokens (tokens_file), "
+            "bind to 127.0.0.1, or allow it in so many words (allow_insecure)",
         )
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

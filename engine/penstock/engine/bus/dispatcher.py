@@ -15,6 +15,7 @@ from penstock.engine.bus.metrics import DISPATCHED, LAG, RECEIVED, SET_ASIDE
 from penstock.engine.bus.operations import dispatching, receiving
 from penstock.engine.bus.patience import TROUBLES, Patience
 from penstock.engine.errors import ConfigurationError, InvalidRequest
+from penstock.engine.events import EventSetAside
 from penstock.engine.operation import Headers
 from penstock.engine.request import Request
 from penstock.engine.seams import Seams
@@ -121,8 +122,11 @@ class Dispatcher:
             except (msgspec.DecodeError, InvalidRequest) as error:
                 kind = type(error)
                 operation.error_type = f"{kind.__module__}.{kind.__qualname__}"
-                await self.aside.put(SetAside(event, handler.name, f"{kind.__name__}: {error}"))
+                reason = f"{kind.__name__}: {error}"
+                await self.aside.put(SetAside(event, handler.name, reason))
                 SET_ASIDE.inc(topic=handler.topic, handler=handler.name)
+                told = EventSetAside(handler.topic, handler.name, event.id, reason)
+                self._seams.observers.emit(told)
                 return "set_aside"
         return "submitted"
 

@@ -9,8 +9,8 @@ import msgspec
 from penstock.engine.bus.bus import TENANT, USER, Event, check_group, check_topic
 from penstock.engine.bus.values import decoder_of
 from penstock.engine.errors import ConfigurationError, InvalidRequest
+from penstock.engine.job_definition import JobDefinition
 from penstock.engine.limits import MAX_KEY
-from penstock.engine.module import JobDefinition
 from penstock.engine.request import Request
 
 

@@ -11,11 +11,13 @@ _REFUSED = {
     "GROUP_AUTHORIZATION_FAILED",
     "CLUSTER_AUTHORIZATION_FAILED",
     "SASL_AUTHENTICATION_FAILED",
+    "INVALID_SESSION_TIMEOUT",
     "TOPIC_EXCEPTION",
     "MSG_SIZE_TOO_LARGE",
     "INVALID_MSG",
     "POLICY_VIOLATION",
     "_AUTHENTICATION",
+    "_SSL",
 }
 """What waiting does not cure; everything else may go by."""
 STALE = {

@@ -115,7 +115,7 @@ class Poller:
             **self._settings.of_consumer(self._group),
             "on_commit": self._committed,
             "stats_cb": self._measured,
-            "error_cb": exception,
+            "error_cb": self._troubled,
         }
 
     def _poll(self, consumer: Consumer) -> None:
@@ -162,6 +162,12 @@ class Poller:
             message.offset() or 0,
             kafka_message.decode(message),
         )
+
+    def _troubled(self, error: KafkaError) -> None:
+        """What is wrong with the connections; a password, say, which nobody else tells of."""
+        failure = exception(error)
+        if isinstance(failure, BusRefused):
+            self._tell(self._ear.failed, failure)
 
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._tell(self._ear.assigned, [(one.topic, one.partition) for one in partitions])

@@ -40,21 +40,40 @@ class _Publication:
 _Report = tuple[_Publication, KafkaError | None]
 
 
+class _Refusal:
+    """What the brokers have against us, such as a password: reports of events only say that time was up."""
+
+    def __init__(self) -> None:
+        self.error: BusRefused | None = None
+
+    def note(self, error: KafkaError) -> None:
+        failure = exception(error)
+        if isinstance(failure, BusRefused):
+            self.error = failure
+
+    def explain(self, error: KafkaError) -> BusUnavailable | BusRefused:
+        """The exception for an event that failed."""
+        failure, why = exception(error), self.error
+        return failure if why is None or error.name() != "_MSG_TIMED_OUT" else why
+
+
 class KafkaPublisher:
     """Belongs to one Trio run, whose loop it never blocks; `producer.poll` waits in a thread."""
 
     @classmethod
     async def start(cls, settings: KafkaSettings) -> Self:
         """Make one, in a thread; raises `ConfigurationError` for options that librdkafka does not take."""
+        refusal = _Refusal()
         try:
-            producer = await trio.to_thread.run_sync(_new_producer, settings)
+            producer = await trio.to_thread.run_sync(_new_producer, settings, refusal)
         except KafkaException as error:
             raise ConfigurationError(f"Kafka: {error.args[0].str()}") from error
-        return cls(settings, producer)
+        return cls(settings, producer, refusal)
 
-    def __init__(self, settings: KafkaSettings, producer: Producer) -> None:
+    def __init__(self, settings: KafkaSettings, producer: Producer, refusal: _Refusal) -> None:
         self._settings = settings
         self._producer = producer
+        self._refusal = refusal
         self._token = trio.lowlevel.current_trio_token()
         self._room = trio.Semaphore(settings.most_on_the_way)
         self._reports: deque[_Report] = deque()
@@ -80,7 +99,8 @@ class KafkaPublisher:
                 raise
         await publication.done.wait()
         if publication.error is not None:
-            raise exception(publication.error)
+            raise self._refusal.explain(publication.error)
+        self._refusal.error = None
 
     async def aclose(self) -> None:
         """Send what is on its way, for a bounded time; what is left then fails."""
@@ -130,8 +150,8 @@ class KafkaPublisher:
             self._ended.set()
 
 
-def _new_producer(settings: KafkaSettings) -> Producer:
-    return Producer({**settings.of_producer(), "error_cb": exception})
+def _new_producer(settings: KafkaSettings, refusal: _Refusal) -> Producer:
+    return Producer({**settings.of_producer(), "error_cb": refusal.note})
 
 
 def _refusal(error: Exception) -> Exception:

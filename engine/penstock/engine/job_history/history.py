@@ -10,19 +10,20 @@ from penstock.engine.errors import InvalidRequest
 from penstock.engine.job import JobState
 from penstock.engine.job_history import purging, retention
 from penstock.engine.job_history.cursor import Position, write_cursor
-from penstock.engine.job_history.engines import make_engine
-from penstock.engine.job_history.instrumentation import instrument
-from penstock.engine.job_history.lane import Lane
-from penstock.engine.job_history.metrics import PURGED
+from penstock.engine.job_history.metrics import HISTORY, PURGED
 from penstock.engine.job_history.migrating import check
 from penstock.engine.job_history.rows import milliseconds
 from penstock.engine.job_history.schema import ATTEMPTS, JOBS
 from penstock.engine.job_history.searching import Page, Search, query_of
-from penstock.engine.job_history.settings import SQLITE, HistorySettings
+from penstock.engine.job_history.settings import HistorySettings
 from penstock.engine.job_history.views import PastAttempt, PastJob, past_attempt, past_job
 from penstock.engine.job_history.writer import HistoryWriter
 from penstock.engine.names import split_job_id
 from penstock.engine.seams import Seams
+from penstock.engine.sql.engines import make_engine
+from penstock.engine.sql.instrumentation import count_connections, instrument
+from penstock.engine.sql.lane import Lane
+from penstock.engine.sql.settings import SQLITE
 
 MAX_ATTEMPTS_READ = 1_000
 """Attempts that `read` shows: the first of them. A traceback has 8,000 characters."""
@@ -103,10 +104,11 @@ async def open_history(settings: HistorySettings, seams: Seams | None = None) ->
         HistoryUnavailable: the database cannot be reached.
     """
     seams = seams if seams is not None else Seams()
-    writing = Lane(make_engine(settings, "write"), 1, settings.wait)
-    reading = Lane(make_engine(settings, "read"), settings.readers, settings.wait)
-    instrument(writing.engine, seams)
-    instrument(reading.engine, seams)
+    writing = Lane(make_engine(settings, "write"), 1, settings.wait, HISTORY)
+    reading = Lane(make_engine(settings, "read"), settings.readers, settings.wait, HISTORY)
+    for lane in (writing, reading):
+        instrument(lane.engine, seams)
+        count_connections(lane.engine, HISTORY.measures.pool_connections)
     try:
         await reading.run("open", check)
         yield History(writing, reading, results=settings.results)

@@ -14,10 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.engine.errors import ConfigurationError
-from penstock.engine.job_history.engines import UPGRADE, NoDatabase, make_engine
-from penstock.engine.job_history.errors import translate
+from penstock.engine.job_history.errors import KINDS
 from penstock.engine.job_history.schema import VERSION_TABLE
-from penstock.engine.job_history.settings import SQLITE, HistorySettings
+from penstock.engine.job_history.settings import UPGRADE, HistorySettings
+from penstock.engine.sql.engines import NoDatabase, make_engine
+from penstock.engine.sql.errors import translate
+from penstock.engine.sql.settings import SQLITE
 
 
 def upgrade(settings: HistorySettings) -> None:
@@ -40,7 +42,7 @@ def upgrade(settings: HistorySettings) -> None:
             command.upgrade(config, "head")
             return
     except SQLAlchemyError as error:
-        translated = translate(error)
+        translated = translate(error, settings.part, KINDS)
     finally:
         engine.dispose()
     raise translated
@@ -59,7 +61,7 @@ def current(settings: HistorySettings) -> str | None:
     except NoDatabase:
         return None
     except SQLAlchemyError as error:
-        translated = translate(error)
+        translated = translate(error, settings.part, KINDS)
     finally:
         engine.dispose()
     raise translated

@@ -10,11 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from penstock.engine.job_ending import JobEnding
 from penstock.engine.job_history.bulk import Bulk
-from penstock.engine.job_history.lane import Lane
 from penstock.engine.job_history.metrics import ENDINGS
 from penstock.engine.job_history.rows import rows_of
 from penstock.engine.job_history.schema import ATTEMPTS, JOBS
-from penstock.engine.job_history.settings import SQLITE
+from penstock.engine.sql.lane import Lane
+from penstock.engine.sql.settings import SQLITE
 
 SLICE = 1_000
 """Endings in one transaction: 50 ms or so in SQLite, which is how long another process waits to write."""

@@ -11,6 +11,7 @@ from penstock.engine.memory_store.lines import ReadyLines
 from penstock.engine.memory_store.mail import Mail
 from penstock.engine.memory_store.outbox_state import OutboxState
 from penstock.engine.memory_store.timetable import Timetable
+from penstock.engine.periodic_store import Standing
 from penstock.engine.store import Ended, Wake
 
 
@@ -44,6 +45,7 @@ class QueueState:
         self.idle: dict[str, None] = {}  # workers that wait to be woken, longest first
         self.reporter: dict[str, int] = {}  # who tells about the queue → until when; one at most
         self.failures: dict[str, FailureCount] = {}  # by fingerprint
+        self.schedules: dict[str, Standing] = {}
         self.mail = Mail()
         self.outbox = OutboxState()
         self.reaped = 0  # when somebody reaped last

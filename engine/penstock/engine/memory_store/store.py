@@ -12,6 +12,7 @@ from penstock.engine.job import Job
 from penstock.engine.memory_store import claiming, failing, leasing, moving, operating, settling, submitting
 from penstock.engine.memory_store.mail import Mailbox
 from penstock.engine.memory_store.outbox import MemoryOutbox
+from penstock.engine.memory_store.schedules import MemorySchedules
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.record import Record
 from penstock.engine.store import (
@@ -54,6 +55,7 @@ class MemoryStore:
         self._queues: dict[str, QueueState] = {}
         self._used: set[str] = set()  # names of queues
         self.outbox = MemoryOutbox(self._queue, self._step, self._used.add)
+        self.schedules = MemorySchedules(self._step, self._used.add)
 
     def _queue(self, name: str) -> QueueState:
         if name not in self._queues:

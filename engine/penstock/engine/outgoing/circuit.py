@@ -11,6 +11,7 @@ from typing import Self
 
 import anyio
 
+from penstock.engine.events import CircuitClosed, CircuitOpened, Observers
 from penstock.engine.outgoing.errors import CircuitOpen
 from penstock.engine.outgoing.measures import CIRCUIT
 
@@ -21,7 +22,9 @@ _MOST = 1_000
 class Circuits:
     """The circuits of one client, by origin (`host:port`)."""
 
-    def __init__(self, failures_to_open: int, open_for: float) -> None:
+    def __init__(self, failures_to_open: int, open_for: float, observers: Observers | None = None) -> None:
+        """`open_for` is in seconds; `observers` are told when one opens or closes."""
+        self._observers = observers if observers is not None else Observers()
         self._failures_to_open = failures_to_open
         self._open_for = open_for
         self._circuits: dict[str, _Circuit] = {}
@@ -65,6 +68,7 @@ class Circuits:
     def _settle_probe(self, circuit: "_Circuit", passage: "Passage") -> None:
         if passage.well:
             self._forget(passage.origin)
+            self._observers.emit(CircuitClosed(passage.origin, circuit.failures))
             return
         circuit.turn("open")
         if passage.well is False:  # with no verdict, as when it was cancelled, the next may probe at once
@@ -83,6 +87,7 @@ class Circuits:
             circuit.turn("open")
             circuit.since = time.time()
             circuit.until = anyio.current_time() + self._open_for
+            self._observers.emit(CircuitOpened(passage.origin, circuit.failures, self._open_for))
 
     def _forget(self, origin: str) -> None:
         self._circuits.pop(origin).turn("closed")

@@ -54,8 +54,8 @@ class HttpClient:
         """
         self.settings = settings if settings is not None else HttpSettings()
         self._transport = transport if transport is not None else NetworkTransport(self.settings, tls)
-        self._circuits = Circuits(self.settings.failures_to_open, self.settings.open_for)
         seams = seams if seams is not None else Seams()
+        self._circuits = Circuits(self.settings.failures_to_open, self.settings.open_for, seams.observers)
         self._attempts = Attempts(self._transport, self.settings, seams, self._circuits)
         self._rng = rng if rng is not None else random.Random()
 

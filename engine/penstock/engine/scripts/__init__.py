@@ -1,8 +1,9 @@
 """The server's side of the broker: one Lua file per atomic step, each with its contract above it.
 
-A script as sent is: flags, the clock, `prologue.lua`, for those of relays `outbox.lua`, the file, and for
-some another file that they end with. Scripts are addressed by content (EVALSHA), so processes of different
-versions work side by side.
+A script as sent is: flags, the clock, `prologue.lua`, for those of relays `outbox.lua`, for those of
+schedules `schedules.lua`, for `fire` also `submit.lua` as a function, the file, and for some another file
+that they end with. Scripts are addressed by content (EVALSHA), so processes of different versions work side
+by side.
 """
 
 from importlib.resources import files
@@ -15,11 +16,13 @@ TEST_CLOCK = "local now = tonumber(redis.call('GET', 'penstock:clock'))\n"
 
 _NAMES = (
     "acknowledge",
+    "attend",
     "backlog",
     "cancel",
     "claim",
     "enlist",
     "facts",
+    "fire",
     "heartbeat",
     "join",
     "leave",
@@ -35,15 +38,18 @@ _NAMES = (
     "return_claim",
     "set_aside",
     "settle",
+    "steer",
     "submit",
     "take",
     "withdraw",
 )
 OF_RELAYS = frozenset({"acknowledge", "backlog", "enlist", "retire", "set_aside", "take", "withdraw"})
 """What only relays, and operators who ask about them, have to be allowed to do; each behind `outbox.lua`."""
+OF_SCHEDULES = frozenset({"attend", "fire", "steer"})
+"""Each behind `schedules.lua`."""
 _GOES_ON_AS = {"report": "facts"}
-# Everything but submit may run when Redis is at its memory limit: it frees memory or keeps work alive.
-_FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | {"submit": "#!lua\n"}
+# All but what stores jobs may run when Redis is at its memory limit: it frees memory or keeps work alive.
+_FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | dict.fromkeys(("fire", "submit"), "#!lua\n")
 
 
 def load(clock: str = SERVER_CLOCK) -> dict[str, Script]:
@@ -54,6 +60,10 @@ def load(clock: str = SERVER_CLOCK) -> dict[str, Script]:
 
 def _body(name: str) -> str:
     before = _read("outbox") if name in OF_RELAYS else ""
+    if name in OF_SCHEDULES:
+        before = _read("schedules")
+    if name == "fire":
+        before += f"local function submit(ARGV)\n{_read('submit')}end\n"
     return before + _read(name) + (_read(_GOES_ON_AS[name]) if name in _GOES_ON_AS else "")
 
 

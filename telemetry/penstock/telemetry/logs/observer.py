@@ -6,13 +6,17 @@ what the fact adds is passed here. Arguments and results of jobs are never logge
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
 from penstock.engine.events import (
+    CircuitClosed,
+    CircuitOpened,
     Event,
+    EventSetAside,
     JobEnqueued,
     JobParked,
     JobsPromoted,
@@ -20,6 +24,8 @@ from penstock.engine.events import (
     LeaseLost,
     LoopCrashed,
     ObserverFailed,
+    ScheduleFired,
+    ScheduleSkipped,
     Settled,
     SettlementRefused,
     StoreDown,
@@ -64,12 +70,17 @@ class LogObserver:
             LeaseLost: self._lease_lost,
             JobsReleased: self._jobs_released,
             WorkersReaped: self._workers_reaped,
+            ScheduleFired: self._schedule_fired,
+            ScheduleSkipped: self._schedule_skipped,
             WorkerStarted: self._worker_started,
             WorkerDraining: self._worker_draining,
             WorkerStopped: self._worker_stopped,
             StoreDown: self._store_down,
             StoreUp: self._store_up,
             LoopCrashed: self._loop_crashed,
+            EventSetAside: self._event_set_aside,
+            CircuitOpened: self._circuit_opened,
+            CircuitClosed: self._circuit_closed,
             ObserverFailed: self._observer_failed,
         }
         if log.is_enabled_for(
@@ -202,6 +213,28 @@ class LogObserver:
             dead=event.dead,
         )
 
+    def _schedule_fired(self, event: ScheduleFired) -> None:
+        """At `debug`: its job has lines of its own. One that has something to say of others is a warning."""
+        write = self._log.warning if event.missed else self._log.debug
+        write(
+            "schedule fired, moments before were missed" if event.missed else "schedule fired",
+            schedule=event.schedule,
+            job_id=event.id,
+            job=event.job,
+            queue=event.queue,
+            late=_seconds(event.late),
+        )
+
+    def _schedule_skipped(self, event: ScheduleSkipped) -> None:
+        write = self._log.info if event.reason == "overlap" else self._log.warning
+        write(
+            _SKIPPED[event.reason],
+            schedule=event.schedule,
+            job=event.job,
+            queue=event.queue,
+            moment=datetime.fromtimestamp(event.moment, UTC).isoformat(),
+        )
+
     # --- trouble ---------------------------------------------------------------------------
 
     def _store_down(self, event: StoreDown) -> None:
@@ -218,8 +251,35 @@ class LogObserver:
             exc_info=event.error,
         )
 
+    def _event_set_aside(self, event: EventSetAside) -> None:
+        self._log.warning(
+            "event set aside, its handler cannot take it",
+            topic=event.topic,
+            handler=event.handler,
+            event_id=event.id,
+            error=event.reason,
+        )
+
+    def _circuit_opened(self, event: CircuitOpened) -> None:
+        self._log.warning(
+            "host fails, leaving it alone for a while",
+            host=event.host,
+            failures=event.failures,
+            delay=event.seconds,
+        )
+
+    def _circuit_closed(self, event: CircuitClosed) -> None:
+        self._log.info("host answers again", host=event.host, failures=event.failures)
+
     def _observer_failed(self, event: ObserverFailed) -> None:
         self._log.warning("observer raised and was dropped", observer=event.observer, exc_info=event.error)
+
+
+_SKIPPED = {
+    "missed": "schedule's moments passed while nobody was there, skipping them",
+    "overlap": "schedule skipped, its job of an earlier moment has not ended",
+    "full": "schedule held up, there is no room for its job",
+}
 
 
 class _Ending(NamedTuple):

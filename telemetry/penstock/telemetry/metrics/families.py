@@ -12,6 +12,7 @@ import platform
 from collections.abc import Callable
 from importlib.metadata import version
 
+from penstock.engine.objective import Objectives
 from penstock.telemetry.metrics.children import MAX_SERIES, OVERFLOW, Counter
 from penstock.telemetry.metrics.registry import Maker, Registry
 
@@ -65,6 +66,9 @@ class JobMetrics:
         self.finished = make.counter(
             "jobs_finished", "Attempts ended, by outcome.", *each, "status", most=most
         )
+        self.late = make.counter(
+            "jobs_late", "Attempts that started later than their queue's objective allows.", "queue"
+        )
         self.wait = make.seconds("job_wait", "Seconds from due to the start of an attempt.", JOB_LABELS)
         self.run = make.seconds("job_run", "Seconds an attempt ran.", JOB_LABELS)
 
@@ -85,6 +89,31 @@ class WorkerMetrics:
 def _job_labels(*, tenant: bool) -> tuple[tuple[str, ...], int]:
     """The labels of a counter of jobs, and how many series it may have."""
     return ((*JOB_LABELS, "tenant_id"), TENANT_SERIES) if tenant else (JOB_LABELS, MAX_SERIES)
+
+
+class ObjectiveMetrics:
+    """What queues promise, as their modules declare it."""
+
+    def __init__(self, make: Maker) -> None:
+        self.waits: dict[str, float] = {}
+        """Seconds, by queue."""
+        self.wait = make.gauge(
+            "queue_objective_seconds", "How soon a queue's jobs start, as its module promises.", "queue"
+        )
+        self.share = make.gauge(
+            "queue_objective_ratio",
+            "The share of a queue's jobs that start so soon (of wait), and that succeed (of success).",
+            "queue",
+            "of",
+        )
+
+    def declare(self, objectives: Objectives) -> None:
+        """Show them, and count from now on the jobs that start later."""
+        for queue, objective in objectives.items():
+            self.waits[queue] = objective.wait
+            self.wait.labels(queue).set(objective.wait)
+            self.share.labels(queue, "wait").set(objective.share)
+            self.share.labels(queue, "success").set(objective.success)
 
 
 class QueueMetrics:
@@ -155,6 +184,7 @@ class Metrics:
         self.submissions = SubmissionMetrics(make, tenant=tenant_label)
         self.jobs = JobMetrics(make, tenant=tenant_label)
         self.worker = WorkerMetrics(make)
+        self.objectives = ObjectiveMetrics(make)
         self.queues = QueueMetrics(make)
         self.http = HttpMetrics(make)
         self.own = OwnMetrics(make)

@@ -5,6 +5,7 @@ queue, job, module and tenant, all found at once.
 """
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from penstock.engine.attempt import Attempt
@@ -36,11 +37,16 @@ UNMATCHED = "__unmatched__"
 class JobSeries:
     """All series of one job, so that an event looks for them once."""
 
-    __slots__ = ("_finished", "_jobs", "_labels", "_statuses", "run", "started", "wait")
+    __slots__ = ("_finished", "_jobs", "_labels", "_statuses", "late", "late_after", "run", "started", "wait")
 
-    def __init__(self, jobs: JobMetrics, labels: tuple[str, ...]) -> None:
-        """`labels` are queue, job and module, and the tenant where it is one."""
+    def __init__(self, jobs: JobMetrics, labels: tuple[str, ...], late_after: float | None) -> None:
+        """`labels` are queue, job and module, and the tenant where it is one.
+
+        `late_after` are the seconds that its queue's objective allows it to wait, None where there is none.
+        """
         self._jobs = jobs
+        self.late_after = inf if late_after is None else late_after
+        self.late = CounterChild("") if late_after is None else jobs.late.labels(labels[0])
         self._labels = labels
         self._finished: dict[type[Outcome | None], CounterChild] = {}
         self.started = jobs.started.labels(*labels)
@@ -55,8 +61,12 @@ class JobSeries:
     def keeps(self) -> bool:
         """Whether all of them are this job's own; shared ones are looked up, and counted, each time."""
         jobs = self._jobs
-        shared = (jobs.started.shared(self.started), jobs.wait.shared(self.wait), jobs.run.shared(self.run))
-        return not any(shared)
+        return not (
+            jobs.started.shared(self.started)
+            or jobs.wait.shared(self.wait)
+            or jobs.run.shared(self.run)
+            or jobs.late.shared(self.late)
+        )
 
     def _resolve(self, outcome: Outcome | None) -> CounterChild:
         status = "unknown" if outcome is None else outcome_name(outcome)
@@ -106,6 +116,8 @@ class MetricsObserver:
             if told.begins:
                 busy += 1
                 series.started.value += 1
+                if attempt.waited > series.late_after:
+                    series.late.value += 1
                 # Clocks of two machines may disagree by a little.
                 series.wait.observe(max(attempt.waited, 0.0), exemplar, when)
             if told.ended:
@@ -124,7 +136,7 @@ class MetricsObserver:
         return self._series.get(labels) or self._look_up(labels)
 
     def _look_up(self, labels: tuple[str, ...]) -> JobSeries:
-        series = JobSeries(self._metrics.jobs, labels)
+        series = JobSeries(self._metrics.jobs, labels, self._metrics.objectives.waits.get(labels[0]))
         if series.keeps:
             self._series[labels] = series
         return series
@@ -147,6 +159,17 @@ class MetricsObserver:
     def _worker_started(self, event: WorkerStarted) -> None:
         self._free.value += event.concurrency - self._concurrency.pop(event.worker, 0)
         self._concurrency[event.worker] = event.concurrency
+        for queue in event.queues:
+            self._begin_at_zero(queue)
+
+    def _begin_at_zero(self, queue: str) -> None:
+        """Show what alerts wait for before it happens: the first count of a new series is no increase."""
+        worker = self._metrics.worker
+        worker.lease_lost.labels(queue)
+        for result in ("returned", "dead"):
+            worker.reaped.labels(queue, result)
+        if queue in self._metrics.objectives.waits:
+            self._metrics.jobs.late.labels(queue)
 
     def _worker_stopped(self, event: WorkerStopped) -> None:
         self._free.value -= self._concurrency.pop(event.worker, 0)

