@@ -12,7 +12,7 @@ from support.processes import Start
 from support.prometheus import Prometheus
 from support.redis_server import ValkeyServer
 
-LOAD = 25.0
+LOAD = 60.0
 """Seconds of load, so that all ranges that panels look back have two scrapes in them."""
 CHOSEN = (("queue", "orders"), ("job", "shop.pay"), ("instance", ".*"))
 EXPECTED = {"PenstockErrorBudgetBurnsFast", "PenstockErrorBudgetBurns"}
