@@ -38,10 +38,9 @@ def resident(process: Process) -> int:
 
 def figures(url: str) -> dict[str, float]:
     """What a process counts, by sink."""
+    counted = re.compile(r'^penstock_relay_(\w+)\{sink="(\w+)"[^}]*\} (\S+)', re.MULTILINE)
     with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
-        lines = re.findall(
-            r'^penstock_relay_(\w+)\{sink="(\w+)"[^}]*\} (\S+)', answer.read().decode(), re.MULTILINE
-        )
+        lines = counted.findall(answer.read().decode())
     return {f"{name} {sink}": float(value) for name, sink, value in lines}
 
 

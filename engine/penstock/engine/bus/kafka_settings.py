@@ -106,6 +106,9 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "log_level": _ONLY_THE_WORST,
             "allow.auto.create.topics": True,  # where the brokers do so: whoever listens first may be early
+            # librdkafka's five minutes are how long a member that came just before its topic, or before new
+            # partitions of it, would hear nothing.
+            "topic.metadata.refresh.interval.ms": 5_000,
             **self._security(),
             **self.options,
             "bootstrap.servers": self.servers,
