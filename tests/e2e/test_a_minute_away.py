@@ -66,7 +66,7 @@ def heard(kafka: MockKafka, expected: int) -> Counter[str]:
             for message in consumer.consume(1000, 1.0):
                 key = message.key()
                 if key is not None:
-                    found[key.decode() if isinstance(key, bytes) else key] += 1
+                    found[key.decode()] += 1
     finally:
         consumer.close()
     return found
