@@ -97,6 +97,7 @@ def _properties(folder: Path, plain: int, secure: int, controller: int) -> str:
             "transaction.state.log.min.isr=1",
             "share.coordinator.state.topic.replication.factor=1",
             "share.coordinator.state.topic.min.isr=1",
+            "log.retention.ms=-1",  # the suite's events are years old, and would be gone 30 s after the start
             "group.initial.rebalance.delay.ms=0",
             "group.min.session.timeout.ms=1000",  # the suite's members are quick to be missed
             "",
