@@ -21,7 +21,7 @@ from support.redis_server import ValkeyServer
 RELAYS = 2
 WITHIN = 90.0
 """Seconds that the rest may take once nobody is killed any more, on a machine that is swamped."""
-KILLS = 20
+KILLS = 40
 """Relays that are killed."""
 
 
