@@ -3,16 +3,14 @@
 `.ci/otelcol` builds it, which takes minutes once; `make manifests` does. Where it is not, these are skipped.
 """
 
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 from e2e.system import connected, ends, logged, start_worker
-from manifests.kustomized import DEPLOY, ROOT
+from manifests.collector import collector
+from manifests.container import POD, as_a_runtime_writes
 from manifests.log_receiver import log_receiver, strings
 from support.application import add
 from support.otlp_receiver import otlp_receiver
@@ -20,41 +18,6 @@ from support.processes import Process, Start, free_port
 from support.redis_server import ValkeyServer
 
 pytestmark = pytest.mark.slow
-POD = "penstock_penstock-worker-6f9c7d-x7k2p_0af76519-16cd-43dd-8448-eb211c80319c"
-"""Namespace, name and id, as the kubelet names the folder of a pod's logs."""
-
-
-@contextmanager
-def collector(settings: str, folder: Path, **env: str) -> Generator[None]:
-    """Run it with deploy/logs/collector/`settings`."""
-    health = f"127.0.0.1:{free_port()}"
-    command = [_program(), "--config", str(DEPLOY / "logs" / "collector" / settings)]
-    process = Process(command, env={"STATE": str(folder / "state"), "HEALTH": health, **env}, cwd=folder)
-    try:
-        yield
-        assert process.terminate() == 0
-    finally:
-        process.kill()
-
-
-def _program() -> str:
-    """Where it is, if it has been built already."""
-    found = subprocess.run(
-        [ROOT / ".ci" / "otelcol", "--if-built"], capture_output=True, text=True, timeout=60, check=False
-    )
-    if found.returncode != 0:
-        pytest.skip(found.stderr.strip())
-    return f"{found.stdout.strip()}/otelcol"
-
-
-def _as_a_runtime_writes(lines: list[str]) -> str:
-    """The lines of a container in the kubelet's format (CRI), long ones in parts."""
-    written: list[str] = []
-    for line in lines:
-        parts = [line[at : at + 200] for at in range(0, len(line), 200)] or [""]
-        written += [f"2026-11-21T16:00:00.000000001Z stderr P {part}" for part in parts[:-1]]
-        written.append(f"2026-11-21T16:00:00.000000001Z stderr F {parts[-1]}")
-    return "\n".join(written) + "\n"
 
 
 async def _worked(start: Start, valkey: ValkeyServer, *options: str) -> Process:
@@ -73,12 +36,13 @@ async def test_a_line_arrives_with_its_trace(start: Start, valkey: ValkeyServer,
     [finished] = logged(worker, "job finished")
     logs = tmp_path / "pods" / POD / "penstock"
     logs.mkdir(parents=True)
-    (logs / "0.log").write_text(_as_a_runtime_writes([*worker.err, "Segmentation fault"]))
+    lines = [*worker.err, "Segmentation fault"]
+    (logs / "0.log").write_text("".join(map(as_a_runtime_writes, lines)))
 
     with log_receiver() as receiver:
         env = {"LOGS": f"{tmp_path}/pods/penstock_*/penstock/*.log", "LOGS_ENDPOINT": receiver.url}
         with collector("filelog.yaml", tmp_path, **env):
-            await trio.to_thread.run_sync(receiver.wait_for, len(worker.err) + 1)
+            await trio.to_thread.run_sync(receiver.wait_for, len(lines))
 
     records = {record.body.string_value: record for record in receiver.records}
     record = records["job finished"]

@@ -47,6 +47,13 @@ def test_ids_are_structured_metadata_and_no_labels() -> None:
     assert set(_stage("labels")) == {"level"}
     assert set(_stage("structured_metadata")) >= IDS
     assert set(_stage("structured_metadata")) <= set(_stage("json")) | {"pod"}
+    assert 'values = ["instance", "job"]' in ALLOY  # which loki.source.kubernetes adds
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "compose"])
+def test_alloy_never_gives_lines_up(name: str) -> None:
+    """It asks Loki again without end; by default it would drop what it holds after ten times."""
+    assert "max_backoff_retries = 0\n" in (LOGS / "alloy" / f"{name}.alloy").read_text()
 
 
 def test_loki_can_keep_structured_metadata() -> None:
