@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from benchmarks.frame.machine import Machine
+from benchmarks.planning.fitting import fit
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -23,6 +24,8 @@ class Step(msgspec.Struct, frozen=True):
 class Server(msgspec.Struct, frozen=True):
     """Of the thread that runs commands, of which a server has one."""
 
+    cycle: float
+    """Of each turn of its loop: waking, reading, writing the file. Under load many calls share one."""
     submit: Step
     claim: Step
     settle: Step
@@ -60,25 +63,32 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     bytes: Bytes
 
 
+SCRIPTS = ("submit", "claim", "settle")
 OFF, ON = "off", "traced, measured, logged"
 
 
-def fit(sizes: Sequence[float], costs: Sequence[float]) -> Step:
-    """The step that comes nearest to `costs` of calls with so many jobs, in proportion.
+class Point(msgspec.Struct, frozen=True):
+    """What a call of one sort cost the server."""
 
-    Least squares of the relative errors, or calls with many jobs would decide alone. Neither part is below
-    zero.
-    """
-    weights = [1 / cost**2 for cost in costs]
-    total = sum(weights)
-    x = sum(weight * size for weight, size in zip(weights, sizes, strict=True))
-    y = sum(weight * cost for weight, cost in zip(weights, costs, strict=True))
-    xx = sum(weight * size * size for weight, size in zip(weights, sizes, strict=True))
-    xy = sum(weight * s * c for weight, s, c in zip(weights, sizes, costs, strict=True))
-    slope = (total * xy - x * y) / (total * xx - x * x)
-    call = (y - slope * x) / total
-    if call < 0:
-        return Step(0.0, round(xy / xx, 3))
-    if slope < 0:
-        return Step(round(y / total, 3), 0.0)
-    return Step(round(call, 3), round(slope, 3))
+    script: str
+    jobs: int
+    cycles: float
+    """Turns of the server's loop for each call: less than 1 where several come at once."""
+    cost: float
+
+
+def step_of(sizes: Sequence[float], costs: Sequence[float]) -> Step:
+    """The step that comes nearest to `costs` of calls with so many jobs."""
+    call, job = fit([(1.0, size) for size in sizes], costs)
+    return Step(round(call, 3), round(job, 3))
+
+
+def server_of(points: Sequence[Point]) -> Server:
+    """What comes nearest to all of them; one price of a cycle for every script."""
+    rows = [[point.cycles, *(part for name in SCRIPTS for part in _parts(point, name))] for point in points]
+    cycle, *steps = (round(price, 3) for price in fit(rows, [point.cost for point in points]))
+    return Server(cycle, *(Step(*pair) for pair in zip(steps[::2], steps[1::2], strict=True)))
+
+
+def _parts(point: Point, script: str) -> tuple[float, float]:
+    return (1.0, point.jobs) if point.script == script else (0.0, 0.0)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.planning.costs import OFF, ON, Step
+from benchmarks.planning.doubts import doubtful
 from benchmarks.planning.figures import QUEUES_A_NODE, Figures
 from benchmarks.planning.picture import draw, name
 from benchmarks.planning.sizing import PARTS
@@ -34,6 +35,7 @@ def filled(page: str, figures: Figures) -> str:
 def tables(figures: Figures) -> dict[str, list[str]]:
     """Every table by its mark."""
     return {
+        "trust": _trust(figures),
         "machine": _machine(figures),
         "costs": _costs(figures),
         "checked": _checked(figures),
@@ -42,6 +44,17 @@ def tables(figures: Figures) -> dict[str, list[str]]:
         "memory": _memory(figures),
         "uneven": _uneven(figures),
     }
+
+
+def _trust(figures: Figures) -> list[str]:
+    worst = max((abs(row.error) for row in figures.checked), default=0.0)
+    doubts = doubtful(figures)
+    if not doubts:
+        return [
+            f"**What to trust.** The model came within {worst:.0%} of all that one machine can try (below)."
+        ]
+    warning = "**What to trust.** Take the figures below for their order of magnitude, and measure anew:"
+    return [warning, "", *(f"- {doubt}" for doubt in doubts)]
 
 
 def _machine(figures: Figures) -> list[str]:
@@ -60,6 +73,7 @@ def _machine(figures: Figures) -> list[str]:
 def _costs(figures: Figures) -> list[str]:
     costs = figures.costs
     rows = [
+        ("server: each turn of its loop, shared by the calls in it", f"{costs.server.cycle:,.0f}", ""),
         ("server: submit", *_step(costs.server.submit)),
         ("server: claim", *_step(costs.server.claim)),
         ("server: settle", *_step(costs.server.settle)),

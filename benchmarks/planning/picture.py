@@ -20,7 +20,7 @@ def draw(curves: Sequence[Curve]) -> str:
     high = math.ceil(math.log10(max(waits)))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {_FONT}>',
-        "<title>Milliseconds from submission to start over the load of a queue</title>",
+        "<title>Milliseconds from a job’s being stored to its start over the load of a queue</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         *_axes(low, high),
     ]

@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,6 +20,7 @@ BATCHES = (1, 100)
 PARTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Of a ceiling, at which waits are looked at."""
 _STRIDE = 1.5
+_LOWEST = 64.0  # times less than what is possible at best: no less is looked for
 _JOBS, _SUBMISSIONS = 8_000, 200  # that a simulated cell sees at least
 _DRAWS = 400
 
@@ -81,15 +83,33 @@ def plan(costs: Costs, rate: int, batch: int) -> Plan:
 
 def ceiling(costs: Costs, batch: int, *, sync: bool) -> Ceiling:
     """Look for the rate from which on a single queue falls behind, to one part in twenty."""
-    low, high = 500.0, 200_000.0
+
+    def keeps_up(rate: float) -> bool:
+        return not _alone(costs, rate, batch, rate, sync=sync).growing
+
+    return Ceiling(batch, sync, round(highest(keeps_up, bound(costs, batch))))
+
+
+def bound(costs: Costs, batch: int) -> float:
+    """Jobs a second that nothing can surpass, each costing the server at least this much.
+
+    That is its share of a submission and its own part of a claim and of a settlement, however many are in
+    them.
+    """
+    server = costs.server
+    return 1e6 / max(1e-3, server.submit.of(batch) / batch + server.claim.job + server.settle.job)
+
+
+def highest(keeps_up: Callable[[float], bool], most: float) -> float:
+    """Halve the distance until the highest rate that is kept up with is known to one part in twenty."""
+    low, high = most / _LOWEST, most
     while high / low > 1.05:
         middle = math.sqrt(low * high)
-        seen = _alone(costs, middle, batch, middle, sync=sync)
-        if seen.growing or seen.server > 0.97:
-            high = middle
-        else:
+        if keeps_up(middle):
             low = middle
-    return Ceiling(batch, sync, round(low))
+        else:
+            high = middle
+    return low
 
 
 def waits(costs: Costs, top: Ceiling) -> list[Seen]:

@@ -1,6 +1,5 @@
-"""The simulation beside real processes: one server with one and two workers, and waits at half the load."""
+"""The simulation beside real processes: one server, one and two workers, on a backlog and at half load."""
 
-import random
 import statistics
 import tempfile
 import time
@@ -8,25 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import trio
 
+from benchmarks.planning import half_load
 from benchmarks.planning.costs import OFF, Costs
 from benchmarks.planning.measuring import workers
-from benchmarks.planning.measuring.instruments import info, share, waited
 from benchmarks.planning.measuring.measure import LAZY
-from benchmarks.planning.measuring.work import QUEUE, noop
-from benchmarks.planning.measuring.worker_child import WARM_UP, Order, Turn
-from benchmarks.planning.model.cell import Cell, Seen, simulate
+from benchmarks.planning.measuring.watch import watched
+from benchmarks.planning.measuring.worker_child import Order
+from benchmarks.planning.model.cell import Cell, simulate
 from benchmarks.servers import servers
-from penstock.engine import Client, Receipt
-from penstock.engine.names import split_job_id
-from penstock.engine.record import describe
-from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import Redis
 
 ROUNDS = 3
-BATCH = 10
-_SAMPLE = 1500  # jobs whose wait is read
 _PINGS = 100
 
 
@@ -46,85 +38,52 @@ class Row(msgspec.Struct, frozen=True):
 
 async def validate(costs: Costs, seconds: float) -> list[Row]:
     """Run what can be run on one machine, and predict it from `costs`."""
-    rows = list[Row]()
+    rows, speeds = list[Row](), tuple[float, ...]()
     with tempfile.TemporaryDirectory(prefix="planning-") as folder, servers(Path(folder), LAZY) as (server,):
         await server.start()
         async with Redis(server.url) as redis:
             delay = await _delay(redis)
-            rates = list[float]()
-            for number in (1, 2):
-                row = await _drain(costs, redis, server.url, number, delay, seconds)
-                rates.append(row.measured)
-                rows.append(row)
-            rows += await _wait(costs, redis, server.url, rates[0] / 2, delay, seconds)
-    return rows
+            for number in (2, 1):
+                row, speeds = await _drain(costs, redis, server.url, number, delay, seconds)
+                rows.insert(0, row)
+            cell = Cell(rate=0, batch=half_load.BATCH, workers=1, delay=delay, speeds=speeds)
+            rounds = await half_load.watch(costs, cell, redis, server.url, ROUNDS, seconds)
+    return [*rows, *_half(rounds)]
 
 
-async def _drain(costs: Costs, redis: Redis, url: str, number: int, delay: float, seconds: float) -> Row:
-    """Jobs a second that so many workers drain: medians of several rounds."""
+async def _drain(
+    costs: Costs, redis: Redis, url: str, number: int, delay: float, seconds: float
+) -> tuple[Row, tuple[float, ...]]:
+    """Jobs a second that so many workers drain, the median of several rounds; shares of cores in the last."""
     measured, predicted, order = list[float](), list[float](), Order(seconds)
+    speeds = tuple[float, ...]()
     async with workers.children(url, number) as crew:
         for _ in range(ROUNDS):
             await workers.fill(redis, number, order)
-            turns, speed = await _watched(redis, crew, order)
+            turns, speed = await watched(redis, crew, order)
             measured.append(sum(turn.jobs / turn.seconds for turn in turns))
-            cell = Cell(rate=0, workers=number, delay=delay, speeds=(speed, *(turn.share for turn in turns)))
-            predicted.append(_predict(costs, cell).rate)
+            speeds = speed, *(turn.share for turn in turns)
+            cell = Cell(rate=0, workers=number, delay=delay, speeds=speeds)
+            predicted.append(simulate(cell, costs.server, costs.worker[OFF]).rate)
     what = f"jobs a second, {number} worker{'s' if number > 1 else ''} on a backlog"
-    return Row(what, "jobs/s", statistics.median(predicted), statistics.median(measured))
+    return _row(what, "jobs/s", predicted, measured), speeds
 
 
-async def _watched(redis: Redis, crew: Sequence[workers.Child], order: Order) -> tuple[list[Turn], float]:
-    """A turn of all, and the share of a core that the server got when it wanted one."""
-    pid = int((await info(redis, "server"))["process_id"])
-    before = waited(pid)
-    turns = await workers.take_turns(crew, order)
-    return turns, share(before, waited(pid))
-
-
-async def _wait(costs: Costs, redis: Redis, url: str, rate: float, delay: float, seconds: float) -> list[Row]:
-    """How long jobs wait that come at random moments, ten at a time."""
-    async with workers.children(url, 1) as crew:
-        await crew[0].take_turn(Order(0.0))
-        while (await RedisStore(redis).facts(QUEUE)).ready:
-            await crew[0].take_turn(Order(seconds))
-        receipts, order = list[Receipt](), Order(2 * seconds)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_submit, redis, rate, WARM_UP + order.seconds, receipts)
-            [turn], speed = await _watched(redis, crew, order)
-        while (await RedisStore(redis).facts(QUEUE)).ready:
-            await crew[0].take_turn(Order(seconds))
-    found = await _waits(redis, receipts)
-    cell = Cell(rate=rate, batch=BATCH, workers=1, delay=delay, speeds=(speed, turn.share))
-    seen = _predict(costs, cell)
-    p99 = statistics.quantiles(found, n=100, method="inclusive")[98]
+def _half(rounds: Sequence[half_load.Round]) -> list[Row]:
+    """Medians of all rounds."""
+    found = [
+        ("wait at half load, median", "ms"),
+        ("wait at half load, p99", "ms"),
+        ("server at half load, a job", "µs"),
+    ]
     return [
-        Row("wait at half of that, median", "ms", 1000 * seen.median, 1000 * statistics.median(found)),
-        Row("wait at half of that, p99", "ms", 1000 * seen.p99, 1000 * p99),
+        _row(what, unit, [one.predicted[at] for one in rounds], [one.measured[at] for one in rounds])
+        for at, (what, unit) in enumerate(found)
     ]
 
 
-async def _submit(redis: Redis, rate: float, seconds: float, receipts: list[Receipt]) -> None:
-    client, rng = Client(RedisStore(redis), max_waiting=0), random.Random(1)
-    due, ending = trio.current_time(), trio.current_time() + seconds * 0.9
-    while due < ending:
-        due += rng.expovariate(rate / BATCH)
-        await trio.sleep_until(due)
-        receipts += await client.submit_many([noop.request(number) for number in range(BATCH)])
-
-
-async def _waits(redis: Redis, receipts: Sequence[Receipt]) -> list[float]:
-    """Seconds; the clocks tell milliseconds. Those from before the worker was warm are left out."""
-    store, found = RedisStore(redis), list[float]()
-    warm = receipts[len(receipts) // 3 :]
-    for receipt in warm[:: max(1, len(warm) // _SAMPLE)]:
-        queue, suffix = split_job_id(receipt.id)
-        record = await store.read(queue, suffix)
-        assert record is not None
-        job = describe(queue, suffix, record, worker=None, started=None)
-        if job.started_at is not None:
-            found.append(max(0.0, job.started_at - job.submitted_at))
-    return found
+def _row(what: str, unit: str, predicted: Sequence[float], measured: Sequence[float]) -> Row:
+    return Row(what, unit, statistics.median(predicted), statistics.median(measured))
 
 
 async def _delay(redis: Redis) -> float:
@@ -135,7 +94,3 @@ async def _delay(redis: Redis) -> float:
         await redis.execute("PING")
         taken.append(time.perf_counter() - began)
     return statistics.median(taken) / 2
-
-
-def _predict(costs: Costs, cell: Cell) -> Seen:
-    return simulate(cell, costs.server, costs.worker[OFF])

@@ -5,10 +5,15 @@ import os
 import pytest
 import trio
 
+from benchmarks.planning import half_load
 from benchmarks.planning.costs import OFF, ON
+from benchmarks.planning.figures import load
 from benchmarks.planning.measuring import api, server, workers
 from benchmarks.planning.measuring.instruments import process, share, waited
 from benchmarks.planning.measuring.measure import measure_bytes
+from benchmarks.planning.measuring.work import QUEUE
+from benchmarks.planning.model.cell import Cell
+from penstock.engine.redis_store import RedisStore
 from penstock.engine.transport import Redis
 from support.redis_server import DURABLE, valkey_server
 
@@ -18,13 +23,14 @@ WITHIN = 60.0
 async def test_the_server_is_asked_for_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs something, and a large batch more than a small one."""
     monkeypatch.setattr(server, "SIZES", (1, 50))
+    monkeypatch.setattr(server, "AT_ONCE", (1, 3))
     monkeypatch.setattr(server, "_JOBS", 500)
     with valkey_server(*DURABLE) as valkey:
         async with Redis(valkey.url) as redis:
             with trio.fail_after(WITHIN):
-                found = await server.measure(redis)
+                found = await server.measure(redis, valkey.url)
     for step in (found.submit, found.claim, found.settle):
-        assert 0 < step.of(1) < step.of(50)
+        assert 0 < found.cycle + step.of(1) < found.cycle + step.of(50)
 
 
 async def test_bytes_are_those_of_a_whole_life(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +55,19 @@ async def test_a_worker_is_watched_while_it_works(monkeypatch: pytest.MonkeyPatc
                 found = await workers.measure(redis, valkey.url, 0.3)
     assert found.keys() == {OFF, ON}
     assert all(step.of(1) > 0 for step in found.values())
+
+
+async def test_half_a_load_is_watched_beside_its_prediction() -> None:
+    """Waits, and what a job costs the server, both ways; submissions wait for nobody."""
+    cell = Cell(rate=0, batch=half_load.BATCH, workers=1)
+    with valkey_server(*DURABLE) as valkey:
+        async with Redis(valkey.url) as redis:
+            with trio.fail_after(WITHIN):
+                [found] = await half_load.watch(load().costs, cell, redis, valkey.url, 1, 0.5)
+            assert (await RedisStore(redis).facts(QUEUE)).ready == 0
+    for median, p99, spent in (found.predicted, found.measured):
+        assert 0 <= median <= p99
+        assert spent > 0
 
 
 async def test_a_client_pays_for_calls_and_jobs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from benchmarks.planning.model.clock import Clock, Processor
 from benchmarks.planning.model.node import Line, Node
 from benchmarks.planning.sizing import unevenness
 
-FREE = Server(Step(0, 0), Step(0, 0), Step(0, 0))
-CHEAP = Server(Step(20, 5), Step(20, 5), Step(20, 10))
+FREE = Server(0, Step(0, 0), Step(0, 0), Step(0, 0))
+CHEAP = Server(10, Step(20, 5), Step(20, 5), Step(20, 10))
 JOB = Step(call=0, job=100)  # 10,000 a second fill a core
 
 
@@ -34,6 +34,26 @@ def test_a_core_does_one_thing_after_the_other() -> None:
         core.do(2.0, lambda: ends.append(clock.now))
     clock.run(10.0)
     assert (ends, core.busy) == ([2.0, 4.0, 6.0], 6.0)
+
+
+def test_what_is_in_line_has_not_kept_a_core_busy_yet() -> None:
+    """Or a core could be more than busy."""
+    clock = Clock()
+    core = Processor(clock)
+    core.do(10.0, lambda: None)
+    clock.run(4.0)
+    assert core.busy == 4.0
+
+
+def test_calls_in_one_cycle_share_its_price() -> None:
+    """Waking is paid once; each of them still has its own."""
+    clock, ends = Clock(), list[float]()
+    node = Node(clock, Server(1e6, Step(0, 0), Step(0, 0), Step(1e6, 0)), sync=0.0, delay=0.0)
+    for at in (0.0, 0.5, 0.9):
+        clock.after(at, lambda: node.settle(1, lambda: ends.append(clock.now)))
+    clock.run(10.0)
+    assert ends == [2.0, 5.0, 5.0]
+    assert node.busy == 5.0
 
 
 def test_what_comes_during_a_cycle_waits_for_the_next() -> None:
@@ -96,7 +116,11 @@ def test_what_comes_in_goes_out() -> None:
 
 
 def test_beyond_its_ceiling_a_queue_grows() -> None:
-    """However many workers there are."""
+    """However many workers there are, and however far beyond: what the server has not got to counts."""
+    for rate in (30_000, 500_000):
+        seen = simulate(Cell(rate=rate, workers=10), CHEAP, JOB, seconds=0.1)
+        assert seen.growing
+        assert near(seen.server, 1.0)
     assert simulate(Cell(rate=30_000, workers=40), CHEAP, JOB, seconds=1.0).growing
     assert simulate(Cell(rate=30_000, workers=1, batch=100), CHEAP, JOB, seconds=1.0).growing
 

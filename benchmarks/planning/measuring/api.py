@@ -63,4 +63,4 @@ async def measure_client(redis: Redis) -> costs.Step:
         for _ in range(calls):
             await client.submit_many([noop.request(number) for number in range(size)])
         spent.append(1e6 * (time.process_time() - began) / calls)
-    return costs.fit(SIZES, spent)
+    return costs.step_of(SIZES, spent)

@@ -1,4 +1,4 @@
-"""Everything that planning is made of, measured on this machine in about a minute."""
+"""Everything that planning is made of, measured on this machine in a minute or two."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ _LOOK = 0.05
 
 async def measure(seconds: float = SECONDS) -> costs.Costs:
     """Ask everybody; a worker is watched for so long at each concurrency."""
+    machine = describe_machine()  # before its load is our own
     with tempfile.TemporaryDirectory(prefix="planning-") as name:
         folder = Path(name)
         with servers(folder, LAZY, SYNCING) as (lazy, syncing):
@@ -36,13 +37,13 @@ async def measure(seconds: float = SECONDS) -> costs.Costs:
             async with Redis(lazy.url) as redis, Redis(syncing.url) as slow:
                 sync = await server.measure_sync(slow, redis)
                 life = await measure_bytes(redis, lazy.url)
-                serving = await server.measure(redis)
+                serving = await server.measure(redis, lazy.url)
                 client = await api.measure_client(redis)
                 request, line = await api.measure(lazy.url, folder)
                 working = await workers.measure(redis, lazy.url, seconds)
     return costs.Costs(
         date=datetime.now(UTC).date().isoformat(),
-        machine=describe_machine(),
+        machine=machine,
         versions=versions(),
         server=serving,
         worker=working,

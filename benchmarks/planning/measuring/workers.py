@@ -96,5 +96,5 @@ async def _measure(redis: Redis, url: str, seconds: float, *arguments: str) -> c
             turns += await take_turns(crew, order)
     # A job is the unit here: so many round trips come to one job.
     trips = [turn.round_trips / turn.jobs for turn in turns]
-    fitted = costs.fit(trips, [turn.cpu / turn.jobs for turn in turns])
+    fitted = costs.step_of(trips, [turn.cpu / turn.jobs for turn in turns])
     return costs.Step(call=fitted.job, job=fitted.call)

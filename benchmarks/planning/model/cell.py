@@ -44,10 +44,10 @@ class Seen(msgspec.Struct, frozen=True):
     worker: float  # the same, mean of the workers
     claimed: float  # mean jobs in a claim that was answered
     settled: float  # mean jobs in a settlement
-    median: float  # seconds from submission to start
+    median: float  # seconds from when a job was stored to its start
     p99: float
     growing: bool
-    """Whether more came in than was done."""
+    """Whether more came in than was done, what the server has not got to included."""
     cost: float
     """Seconds of a worker's core for each job."""
 
@@ -75,9 +75,9 @@ def simulate(cell: Cell, server: Server, worker: Step, *, seconds: float = 2.0, 
         clock.after(rng.random() * 0.01, one.fetch)
     _load(clock, rng, node, lines, cell, seconds)
     clock.run(seconds * WARM_UP)
-    before = _Counts(node, workers, lines, len(waits))
+    before = _Counts(node, workers, len(waits))
     clock.run(seconds)
-    after = _Counts(node, workers, lines, len(waits))
+    after = _Counts(node, workers, len(waits))
     return _seen(cell, before, after, waits, seconds * (1 - WARM_UP))
 
 
@@ -97,19 +97,19 @@ def _load(
 
 
 class _Counts:
-    def __init__(self, node: Node, workers: Sequence[Worker], lines: Sequence[Line], started: int) -> None:
+    def __init__(self, node: Node, workers: Sequence[Worker], started: int) -> None:
         self.server = node.busy
         self.workers = statistics.fmean(one.processor.busy for one in workers)
         self.crew = len(workers)
         self.claimed, self.claims = node.claimed, node.claims
         self.settled, self.settles = node.settled, node.settles
-        self.ready = sum(len(line.jobs) for line in lines)
+        self.asked = node.asked
         self.started = started
 
 
 def _seen(cell: Cell, before: _Counts, after: _Counts, waits: Sequence[float], seconds: float) -> Seen:
     counted = sorted(waits[before.started :]) or [0.0]
-    settled = after.settled - before.settled
+    settled, asked = after.settled - before.settled, after.asked - before.asked
     worked = after.workers - before.workers
     return Seen(
         rate=settled / seconds,
@@ -119,6 +119,6 @@ def _seen(cell: Cell, before: _Counts, after: _Counts, waits: Sequence[float], s
         settled=settled / max(1, after.settles - before.settles),
         median=counted[len(counted) // 2],
         p99=counted[int(len(counted) * 0.99)],
-        growing=after.ready - before.ready > max(0.02 * settled, 5 * cell.batch),
+        growing=asked - settled > max(0.02 * asked, 5 * cell.batch),
         cost=worked * after.crew / max(1, settled),
     )

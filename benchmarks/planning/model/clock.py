@@ -31,14 +31,18 @@ class Processor:
     """One core, which does one thing after the other."""
 
     def __init__(self, clock: Clock) -> None:
-        self.busy = 0.0
-        """Seconds so far."""
         self._clock = clock
         self._free = 0.0
+        self._given = 0.0  # seconds, those to come included
+
+    @property
+    def busy(self) -> float:
+        """Seconds so far; what is still in line does not count, or a full core would look more than full."""
+        return self._given - max(0.0, self._free - self._clock.now)
 
     def do(self, seconds: float, then: Action) -> None:
         """Get in line; `then` follows when it is done."""
         start = max(self._free, self._clock.now)
         self._free = start + seconds
-        self.busy += seconds
+        self._given += seconds
         self._clock.after(self._free - self._clock.now, then)

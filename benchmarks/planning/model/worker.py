@@ -6,6 +6,7 @@ from collections.abc import Callable
 from benchmarks.planning.costs import Step
 from benchmarks.planning.model.clock import Clock, Processor
 from benchmarks.planning.model.node import Line, Node
+from penstock.engine.consumer import BREATH
 from penstock.engine.fetcher import MAX_CLAIM, MAX_IDLE, PREFETCH_SECONDS
 from penstock.engine.settler import FLUSH
 from penstock.engine.shift import MAX_PREFETCH
@@ -14,7 +15,8 @@ from penstock.engine.shift import MAX_PREFETCH
 class Worker:
     """Takes jobs of one queue; `work` gives the seconds that a handler waits for others, not for the core.
 
-    `started` hears of each job how long it waited. `speed` is the share of a core that it gets.
+    `started` hears of each job how long it waited, from when it was stored to when it started. `speed` is
+    the share of a core that the worker gets.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class Worker:
         self._buffer = deque[float]()
         self._running = 0
         self._ended = 0  # and not sent yet
-        self._claiming = self._flushing = self._left_word = False
+        self._claiming = self._flushing = self._left_word = self._turning = False
+        self._waits = 0  # so far
         self._rate, self._counted, self._since = 0.0, 0, 0.0
 
     def fetch(self) -> None:
@@ -54,8 +57,8 @@ class Worker:
             return
         idle = not self._full
 
-        def claimed(submitted: list[float]) -> None:
-            self._claimed(submitted, idle)
+        def claimed(stored: list[float]) -> None:
+            self._claimed(stored, idle)
 
         self.processor.do(
             self._call, lambda: self._node.claim(self._line, wanted, self._woken, claimed, idle=idle)
@@ -78,29 +81,47 @@ class Worker:
             self._counted, self._since = self.finished, self._clock.now
         return self._rate
 
-    def _claimed(self, submitted: list[float], left_word: bool) -> None:
+    def _claimed(self, stored: list[float], left_word: bool) -> None:
         self._claiming = False
-        self._buffer.extend(submitted)
-        for _ in range(min(len(submitted), self._concurrency - self._running)):
-            self._begin()
-        if left_word and not submitted:
-            self._left_word = True
-            self._clock.after(MAX_IDLE, self._woken)
-        elif submitted or not self._full:
+        self._buffer.extend(stored)
+        self._go_on()
+        if left_word and not stored:
+            self._wait()
+        elif stored or not self._full:
             self.fetch()
 
+    def _wait(self) -> None:
+        """For word that there is work, and so long at most."""
+        self._left_word, self._waits = True, self._waits + 1
+        this = self._waits
+        self._clock.after(MAX_IDLE, lambda: self._woken() if self._waits == this else None)
+
     def _woken(self) -> None:
+        if not self._left_word:
+            return
         self._left_word = False
         self.fetch()
 
-    def _begin(self) -> None:
-        if not self._buffer:
-            return
+    def _go_on(self) -> None:
+        """Have consumers look into the buffer when the core comes to it."""
+        if not self._turning:
+            self._turning = True
+            self.processor.do(0.0, self._turn)
+
+    def _turn(self) -> None:
+        """Run a few jobs; then claims and settlements that have come get the core before the next few."""
+        few = min(BREATH, len(self._buffer), self._concurrency - self._running)
+        for _ in range(few):
+            self._begin(self._buffer.popleft())
+        self._turning = few > 0
+        if self._turning:
+            self.processor.do(0.0, self._turn)
+
+    def _begin(self, stored: float) -> None:
         self._running += 1
-        submitted = self._buffer.popleft()
 
         def handled() -> None:
-            self._started(self._clock.now - submitted)
+            self._started(self._clock.now - self._job - stored)
             self._clock.after(self._work(), self._end)
 
         self.processor.do(self._job, handled)
@@ -109,7 +130,7 @@ class Worker:
         self._running -= 1
         self._ended += 1
         self.finished += 1
-        self._begin()
+        self._go_on()
         self._flush()
         self.fetch()
 
