@@ -117,6 +117,9 @@ class Relay:
     async def resign(self, queue: str, reporter: str) -> None:
         await self.relay(partial(self.inner.resign, queue, reporter))
 
+    async def memory(self, queue: str) -> float:
+        return await self.relay(partial(self.inner.memory, queue))
+
     async def failures(self, queue: str) -> list[FailureCount]:
         return await self.relay(partial(self.inner.failures, queue))
 

@@ -17,6 +17,12 @@ _REDIS = Row(
         ),
         series("Connections", "short", Query("sum by (state) (penstock_redis_connections)", "{{state}}")),
         series(
+            "Of its memory in use",
+            "percentunit",
+            Query(told("penstock_redis_memory_ratio", "queue"), "{{queue}}"),
+            about="Of maxmemory, on the server of each queue. Above 90 % submissions are refused.",
+        ),
+        series(
             "Errors, in 5 min",
             "short",
             Query(rare("penstock_redis_errors_total", "error_type"), "{{error_type}}"),

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine
+
+from dashboards.application import pay
+from penstock.engine.sql_outbox import SqlOutbox
 from support.otlp_receiver import otlp_receiver
 from support.processes import Start
 from support.prometheus import Prometheus, prometheus
@@ -50,6 +54,14 @@ def work(api: str, seconds: float) -> None:
         job = "shop.fail" if order % 10 == 0 else "shop.pay"
         submit(api, {"job": job, "args": {"order": order}, "tenant": f"t{order % 3}"})
         time.sleep(0.1)  # a load, not a wait
+
+
+def write(folder: Path, jobs: int) -> None:
+    """Submit some more in a transaction, by the outbox of the system in `folder`."""
+    engine = create_engine(f"sqlite:///{folder / 'shop.db'}")
+    with engine.begin() as connection:
+        SqlOutbox().submit_many(connection, [pay.request(order) for order in range(jobs)])
+    engine.dispose()
 
 
 def submit(api: str, body: dict[str, Any]) -> Any:

@@ -85,6 +85,35 @@ async def test_a_look_that_failed_is_taken_again_at_once(autojump_clock: MockClo
         await watch.check(QUEUE)
 
 
+async def test_the_part_in_use_is_told_where_the_server_tells_it() -> None:
+    """Asked anew each time; a server without a bound, or one that hides it, uses nothing of it."""
+    server = Server(used=85)
+    watch = MemoryWatch(server.look)
+    assert await watch.part(QUEUE) == 0.85
+    server.used = 20
+    assert await watch.part(QUEUE) == 0.2
+    server.limit = 0
+    assert await watch.part(QUEUE) == 0.0
+    server.trouble = StoreRefused("no permission")
+    assert await watch.part(QUEUE) == 0.0
+    server.trouble = StoreUnavailable("away")
+    with pytest.raises(StoreUnavailable):
+        await watch.part(QUEUE)
+
+
+async def test_a_real_server_tells_the_part_in_use() -> None:
+    """By what counts towards its bound."""
+    with valkey_server() as server:
+        async with Redis(server.url) as redis:
+            store = RedisStore(redis)
+            assert await store.memory(QUEUE) == 0.0
+            info = await redis.execute("INFO", "memory")
+            assert isinstance(info, bytes)
+            used = int(info.split(b"used_memory:")[1].split(b"\r\n")[0])
+            await redis.execute("CONFIG", "SET", "maxmemory", 2 * used)
+            assert await store.memory(QUEUE) == pytest.approx(0.5, rel=0.1)
+
+
 async def test_a_real_server_refuses_by_this_before_it_refuses_by_itself() -> None:
     """At 95 % of `maxmemory` Redis would take a job; Penstock does not, and works off what waits."""
     with valkey_server() as server:

@@ -52,6 +52,11 @@ class Prometheus:
         found = self._ask("query_exemplars", query=selector, start=str(now - 3600), end=str(now + 3600))
         return [exemplar for series in found for exemplar in series["exemplars"]]
 
+    def declared(self, name: str) -> bool:
+        """Whether a process that is scraped has such a family, be it without series so far."""
+        bare = name.removesuffix("_total")  # OpenMetrics declares a counter without it
+        return bool(self._ask("metadata", metric=name) or self._ask("metadata", metric=bare))
+
     def targets(self) -> dict[str, tuple[str, str]]:
         """Health and last error of each target, by the name of its scrape job."""
         found = self._ask("targets")["activeTargets"]

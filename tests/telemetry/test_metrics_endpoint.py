@@ -40,6 +40,10 @@ class Facts:
     async def resign(self, queue: str, reporter: str) -> None:
         await trio.lowlevel.checkpoint()
 
+    async def memory(self, queue: str) -> float:
+        await trio.lowlevel.checkpoint()
+        return {"media": 0.85}.get(queue, 0.0)
+
 
 async def scrape(endpoint: MetricsEndpoint) -> dict[str, ReadFamily]:
     body, content_type = await endpoint()
@@ -63,6 +67,7 @@ async def test_a_scrape_shows_depths_and_ages() -> None:
     assert {0} == {s.value for s in oldest.samples if s.labels["queue"] == "mail"}
     assert found["penstock_workers"].value(queue="media") == 5
     assert found["penstock_queue_slots"].value(queue="media") == 40
+    assert found["penstock_redis_memory_ratio"].value(queue="media") == 0.85
     assert found["penstock_store_up"].value() == 1
 
 

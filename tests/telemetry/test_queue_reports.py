@@ -18,6 +18,7 @@ GAUGES = (
     "penstock_queue_oldest_job_age_seconds",
     "penstock_workers",
     "penstock_queue_slots",
+    "penstock_redis_memory_ratio",
 )
 
 
@@ -71,7 +72,7 @@ class Process:
         return read(body, openmetrics=False)
 
     async def shows(self) -> list[str]:
-        """The queues it tells about; the four gauges agree on them."""
+        """The queues it tells about; the five gauges agree on them."""
         found = await self.scrape()
         queues = [sorted({sample.labels["queue"] for sample in found[name].samples}) for name in GAUGES]
         assert queues == [queues[0]] * len(GAUGES)

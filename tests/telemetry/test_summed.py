@@ -62,6 +62,7 @@ def test_what_the_store_says_is_left_to_one() -> None:
             "penstock_queue_oldest_job_age_seconds",
             "penstock_workers",
             "penstock_queue_slots",
+            "penstock_redis_memory_ratio",
             "penstock_store_up",
         }
     )

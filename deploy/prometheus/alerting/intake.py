@@ -14,6 +14,20 @@ RULES = [
             broker; a relay moves them within a second or so.""",
     ),
     Alert(
+        name="PenstockOutboxGone",
+        # Only relays tell of the outbox. Where none was seen nobody can know that there is one.
+        expression="""
+            max(max_over_time(penstock_sql_outbox_lag_seconds[6h]))
+            unless on () penstock_sql_outbox_lag_seconds
+            """,
+        lasts="10m",
+        severity="ticket",
+        summary="No relay serves the SQL outbox",
+        description="""
+            In the last six hours a relay served the SQL outbox, and for ten minutes none has told of it. Jobs
+            that applications submit in their transactions wait in the database, and nobody says how many.""",
+    ),
+    Alert(
         name="PenstockOutboxSetAside",
         expression=grew("penstock_sql_outbox_set_aside_total", "reason"),
         severity="ticket",

@@ -58,6 +58,17 @@ RULES = [
             started or settled.""",
     ),
     Alert(
+        name="PenstockRedisFilling",
+        # Above 0.9 no jobs are taken in: see engine/penstock/engine/memory_watch.py.
+        expression="max(penstock_redis_memory_ratio) > 0.8",
+        lasts="5m",
+        severity="ticket",
+        summary="Redis is nearly full",
+        description="""
+            {{ $value | humanizePercentage }} of a Redis server's maxmemory are in use, and have been above
+            80 % for five minutes. Above 90 % submissions are refused.""",
+    ),
+    Alert(
         name="PenstockRedisFull",
         expression=grew('penstock_redis_errors_total{error_type="StoreFull"}', "instance"),
         severity="page",

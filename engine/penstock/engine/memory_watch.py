@@ -48,6 +48,17 @@ class MemoryWatch:
             raise StoreFull(seen.full)
         return seen.most_endings
 
+    async def part(self, queue: str) -> float:
+        """The part of its `maxmemory` that the queue's server uses, asked now; 0.0 where it does not tell.
+
+        Raises `StoreUnavailable` where it does not answer.
+        """
+        try:
+            used, limit, _ = await self._look(queue)
+        except StoreRefused:
+            return 0.0
+        return float(used / limit) if limit else 0.0
+
     async def _renew(self, queue: str, seen: _Seen | None) -> _Seen:
         # Noted before the question: while one asks, the others go by what was known.
         seen = self._seen[queue] = _Seen(

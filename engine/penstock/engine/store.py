@@ -331,6 +331,10 @@ class Store(Protocol):
         """Give that role up where `reporter` has it: the next who asks takes it."""
         ...
 
+    async def memory(self, queue: str) -> float:
+        """The part of its memory's bound that the queue's server uses; 0.0 where it has none or hides it."""
+        ...
+
     async def failures(self, queue: str) -> list[FailureCount]:
         """How often each failure came, the one seen last first.
 

@@ -178,6 +178,10 @@ class MemoryStore:
     async def resign(self, queue: str, reporter: str) -> None:
         await self._step(queue, operating.resign, reporter)
 
+    async def memory(self, queue: str) -> float:
+        await checkpoint()
+        return 0.0
+
     async def failures(self, queue: str) -> list[FailureCount]:
         return await self._step(queue, failing.failures)
 

@@ -129,6 +129,11 @@ class QueueMetrics:
         )
         self.workers = make.gauge("workers", "Workers with a live lease.", "queue")
         self.slots = make.gauge("queue_slots", "Jobs that a queue's workers can run at once.", "queue")
+        self.memory = make.gauge(
+            "redis_memory_ratio",
+            "Part of its `maxmemory` that the server of a queue uses; 0 where it has none, or does not tell.",
+            "queue",
+        )
         self.store_up = make.gauge("store_up", "Whether the store answered this scrape.")
         # Each scrape shows the one before as it was, so a gauge loses nothing that a histogram would keep.
         self.scrape = make.gauge(
@@ -137,7 +142,7 @@ class QueueMetrics:
 
     def clear(self) -> None:
         """Forget all queues: a gauge that cannot be read is left out, not left standing."""
-        for family in (self.jobs, self.oldest, self.workers, self.slots):
+        for family in (self.jobs, self.oldest, self.workers, self.slots, self.memory):
             family.clear()
 
 

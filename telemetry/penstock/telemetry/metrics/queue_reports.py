@@ -48,6 +48,10 @@ class FactSource(Protocol):
         """Give the role up."""
         ...
 
+    async def memory(self, queue: str) -> float:
+        """The part of its memory's bound that the queue's server uses."""
+        ...
+
 
 class QueueReports:
     """Fills the queues' gauges at each scrape. Needs Trio; one `refresh` at a time."""
@@ -114,7 +118,7 @@ class QueueReports:
         if facts is None:
             self._perhaps_ours.discard(queue)
         else:
-            self._show(facts)
+            self._show(facts, await self._store.memory(queue))
 
     def _lease(self) -> int:
         """How long the role is ours from now on, in milliseconds."""
@@ -125,7 +129,7 @@ class QueueReports:
         wanted = INTERVALS * max(self._intervals) if self._intervals else FIRST_LEASE
         return round(min(max(wanted, SHORTEST), LONGEST) * 1000)
 
-    def _show(self, facts: QueueFacts) -> None:
+    def _show(self, facts: QueueFacts, memory: float) -> None:
         gauges, queue = self._gauges, facts.queue
         for state in ("ready", "scheduled", "running", "dead"):
             gauges.jobs.labels(queue, state).set(getattr(facts, state))
@@ -135,6 +139,7 @@ class QueueReports:
             gauges.oldest.labels(queue, state).set(age)
         gauges.workers.labels(queue).set(facts.workers)
         gauges.slots.labels(queue).set(facts.slots)
+        gauges.memory.labels(queue).set(memory)
 
 
 async def _for_each(queues: Iterable[str], act: Callable[[str], Awaitable[None]]) -> None:

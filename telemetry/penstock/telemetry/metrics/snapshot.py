@@ -82,7 +82,7 @@ def process_pieces(metrics: Metrics) -> Iterator[Piece]:
     for copy_in in metrics.before_scrape:
         copy_in()
     queues = metrics.queues
-    families = (queues.jobs, queues.oldest, queues.workers, queues.slots, queues.store_up)
+    families = (queues.jobs, queues.oldest, queues.workers, queues.slots, queues.memory, queues.store_up)
     stored = {family.name for family in families}
     return pieces(metrics.registry, without=stored)
 
