@@ -38,6 +38,7 @@ STILL_READY = "if record and string.find(record, '^%d+ ready ') then"
 STAYS_IN_LINE = f"""{POPPED}
     if number == '1' and got[1] then redis.call('RPUSH', lane_key(lane), got[1]) end"""
 TOKEN_FITS = "held[n] and string.match(held[n], '^%d+') == token"
+WRITTEN = "redis.call('SET', job_key(job), text, 'PX', tonumber(keep) > 0 and keep or 1)"
 NEW_WORDS = "h.token, h.state, h.attempt = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]"
 
 PLANTS = [
@@ -55,7 +56,10 @@ PLANTS = [
         {"if redis.call('ZSCORE', REVOKED, worker) then held = {} end": ""},
     ),
     LuaPlant(
-        "anybody may settle", "ends once", "settle", {f"elseif h and {TOKEN_FITS} then": "elseif h then"}
+        "anybody may settle",
+        "ends once",
+        "settle",
+        {f"elseif record and {TOKEN_FITS} and": "elseif record and"},
     ),
     LuaPlant("a claimed job stays in its line", "one holder", "claim", {POPPED: STAYS_IN_LINE}),
     LuaPlant(
@@ -116,7 +120,7 @@ PLANTS = [
         "an ending is not written",
         "nothing lost",
         "settle",
-        {"rewrite(job, record, h, ending, delay)": ""},
+        {WRITTEN: ""},
     ),
 ]
 

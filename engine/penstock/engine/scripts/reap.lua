@@ -45,7 +45,7 @@ local function take_back(job, record)
   end
   h.state, h.ended = 'dead', now -- the token stays: a late settlement of the holder is refused
   local text = rewrite(job, record, h, ending, keep)
-  ended(job, h, events)
+  conclude(job, h, events)
   if relayed() then hand_on(job, text) end
   bury(job, keep)
   redis.call('HDEL', CANCELS, job)

@@ -5,6 +5,7 @@
 -- wait, or how many endings do, below zero
 
 local most, most_endings, FIRST, FIELDS = tonumber(ARGV[1]), tonumber(ARGV[2]), 3, 7
+local today = text_of(now)
 local results, stored, lanes, scheduled, ready = {}, {}, {}, {}, 0
 local seen, fields, locks, holders = {}, {}, {}, {}
 
@@ -14,29 +15,36 @@ local function holder(field)
 end
 
 local function line_up_new(job, priority, tenant)
-  local lane = priority .. ':' .. tenant
-  lanes[lane] = lanes[lane] or { priority = priority }
-  table.insert(lanes[lane], job)
+  local name = priority .. ':' .. tenant
+  local lane = lanes[name]
+  if not lane then
+    lane = { priority = priority }
+    lanes[name] = lane
+  end
+  lane[#lane + 1] = job
   ready = ready + 1
 end
 
 local function draft(job, i)
   local priority, tenant, unique, body = ARGV[i + 1], ARGV[i + 2], ARGV[i + 5], ARGV[i + 6]
-  local due = math.max(now, tonumber(ARGV[i + 3]) or now + tonumber(ARGV[i + 4]))
-  local state, flags = due > now and 'scheduled' or 'ready', '-'
+  local due = tonumber(ARGV[i + 3]) or now + ARGV[i + 4]
+  local state, flags, since = 'ready', '-', today
+  if due > now then state, since = 'scheduled', text_of(due) end
   if unique ~= '' then
     local field = tenant .. ' ' .. unique
     holders[field], flags = job, 'u'
     fields[#fields + 1], fields[#fields + 2] = field, job
     locks[#locks + 1], locks[#locks + 2] = job, field
   end
-  seen[job] = '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. now .. ' ' .. due .. ' 0 ' .. #body
+  local record = '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. today .. ' ' .. since .. ' 0 ' .. #body
     .. ' ' .. flags .. ' ' .. tenant .. '\n' .. body
-  stored[#stored + 1], stored[#stored + 2] = job_key(job), seen[job]
+  seen[job] = record
+  local last = #stored
+  stored[last + 1], stored[last + 2] = job_key(job), record
   if state == 'ready' then
     line_up_new(job, priority, tenant)
   else
-    scheduled[#scheduled + 1], scheduled[#scheduled + 2] = due, job
+    scheduled[#scheduled + 1], scheduled[#scheduled + 2] = since, job
   end
   return { job, 1, state }
 end
