@@ -1,8 +1,10 @@
 """What an address of brokers says, and what of it is never shown."""
 
 import pytest
+import trio
+from confluent_kafka import Consumer
 
-from penstock.engine.bus.kafka import KafkaSettings
+from penstock.engine.bus.kafka import KafkaBus, KafkaSettings
 from penstock.engine.errors import ConfigurationError
 
 SECRET = "sw:rd/f@sh"
@@ -29,6 +31,28 @@ def test_tls_user_and_password_reach_producers_and_consumers(made: str) -> None:
         "ssl.ca.location": "/ca.pem",
     }
     assert options["bootstrap.servers"] == "one:9093,two:9093"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("scheme", ["kafka", "kafka+ssl"])
+async def test_librdkafka_knows_the_mechanisms_that_an_address_may_name(scheme: str, mechanism: str) -> None:
+    """It judges them when a producer or a consumer is made, before any broker is asked."""
+    address = f"{scheme}://me:hunter2@127.0.0.1:1?sasl_mechanism={mechanism}"
+    settings = KafkaSettings.of_url(address)
+    with trio.fail_after(30):
+        async with KafkaBus.open(settings):
+            pass
+    Consumer(settings.of_consumer("g")).close()
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1024", "scram-sha-512", "hunter3"])
+async def test_a_mechanism_that_it_does_not_know_is_a_mistake_of_the_address(mechanism: str) -> None:
+    """Said at the start, with its name, and without the password."""
+    settings = KafkaSettings.of_url(f"kafka://me:hunter2@127.0.0.1:1?sasl_mechanism={mechanism}")
+    with pytest.raises(ConfigurationError, match=mechanism) as raised:
+        async with KafkaBus.open(settings):
+            pass
+    assert "hunter2" not in str(raised.value)
 
 
 def test_options_of_librdkafka_win_over_the_fields() -> None:

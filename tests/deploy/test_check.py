@@ -17,7 +17,7 @@ def test_all_well(start: Start, valkey: ValkeyServer) -> None:
     assert process.wait() == 0, str(process)
     subjects = [
         *("reachable", "version", "scripting", "permissions", "memory policy", "persistence", "clocks"),
-        "application",
+        *("relays", "event bus", "cache", "application"),
     ]
     for subject, line in zip(subjects, process.out[1:], strict=True):
         assert line.startswith(subject)
@@ -34,7 +34,7 @@ def test_something_fails(start: Start) -> None:
     assert process.wait() == 1
     assert any("CONFIG SET maxmemory-policy noeviction" in line for line in process.out)
     assert any("persistence" in line and "warning" in line for line in process.out)
-    assert process.err == ["penstock: 1 of 7 checks failed: memory policy"]
+    assert process.err == ["penstock: 1 of 10 checks failed: memory policy"]
 
 
 def test_version() -> None:

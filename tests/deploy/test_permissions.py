@@ -87,6 +87,8 @@ async def test_keys_and_channels_count(valkey: ValkeyServer, rules: tuple[str, .
         await owner.execute("ACL", "SETUSER", "shop", "on", "nopass", "+@all", *rules)
     async with Redis(valkey.tcp_url.replace("redis://", "redis://shop:x@")) as redis:
         refused = set(await refused_commands(redis, ["default"]))
+        await _granted(valkey, remedy(sorted(refused), ["default"]))
+        assert await refused_commands(redis, ["default"]) == []
 
     assert some <= refused
     assert refused.isdisjoint({"PING", "TIME"})
@@ -110,7 +112,23 @@ async def test_every_queue_counts(valkey: ValkeyServer) -> None:
         assert await refused_commands(redis, ["mail"]) == []
         assert "HSET" in await refused_commands(redis, ["mail", "media"])
 
-    assert remedy(["HSET"], ["mail", "media"]) == (
-        "ACL SETUSER <user> ~penstock:queues ~penstock:{mail}:* &penstock:{mail}:* "
-        "~penstock:{media}:* &penstock:{media}:* +hset"
+    assert remedy(["EVAL", "HSET", "SPUBLISH", "SSUBSCRIBE"], ["mail", "media"]) == (
+        "ACL SETUSER <user> ~penstock:queues ~penstock:{mail}:* ~penstock:{media}:* "
+        "&penstock:{mail}:* &penstock:{media}:* +eval +hset +spublish +ssubscribe"
     )
+
+
+async def test_the_remedy_adds_no_pattern_where_all_keys_are_allowed(valkey: ValkeyServer) -> None:
+    """A server refuses that, and with it the commands."""
+    async with Redis(valkey.tcp_url) as owner:
+        await owner.execute("ACL", "SETUSER", "shop", "on", "nopass", "+@all", "~*", "&*", "-hset", "-sadd")
+    async with Redis(valkey.tcp_url.replace("redis://", "redis://shop:x@")) as redis:
+        refused = await refused_commands(redis, ["mail"])
+        assert remedy(refused, ["mail"]) == "ACL SETUSER <user> +hset +sadd"
+        await _granted(valkey, remedy(refused, ["mail"]))
+        assert await refused_commands(redis, ["mail"]) == []
+
+
+async def _granted(server: ValkeyServer, command: str) -> None:
+    async with Redis(server.tcp_url) as owner:
+        await owner.execute(*command.replace("<user>", "shop").split())

@@ -200,7 +200,7 @@ async def test_check_names_the_command(start: Start, valkey: ValkeyServer) -> No
     table = "\n".join(process.out)
     assert "this user may not run HSET, SSUBSCRIBE" in " ".join(table.split())
     assert "+hset +ssubscribe" in " ".join(table.split())
-    assert process.err == ["penstock: 1 of 8 checks failed: permissions"]
+    assert process.err == ["penstock: 1 of 11 checks failed: permissions"]
 
 
 async def test_check_without_scripting(start: Start, valkey: ValkeyServer) -> None:

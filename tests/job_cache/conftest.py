@@ -5,7 +5,10 @@ import pytest
 from job_cache.heard import Heard, hearing
 from penstock.engine.cache import METRICS, CacheStore, MemoryCacheStore, RedisCacheStore
 from penstock.engine.transport import Redis
+from support.process_fixtures import start
 from support.redis_server import ValkeyServer, valkey_server
+
+__all__ = ["start"]
 
 
 @pytest.fixture(scope="session")

@@ -56,22 +56,11 @@ async def test_what_is_wrong_is_said_before_anything_is_written(site: Site) -> N
     assert site.rows() == []
 
 
-def test_what_is_no_connection_is_refused_with_the_way_to_do_it() -> None:
-    """An engine, an asynchronous session: without a word the row would never be written."""
-    wrong: Any = object()
-    with pytest.raises(TypeError, match="run_sync"):
+def test_what_is_no_connection_is_refused(database: Engine) -> None:
+    """An engine, say: whose transaction would it be?"""
+    wrong: Any = database
+    with pytest.raises(TypeError, match="Engine is no Connection or Session"):
         SqlOutbox().submit(wrong, ship, 1)
-
-
-async def test_the_way_of_asynchronous_sessions_works(site: Site) -> None:
-    """`await session.run_sync(outbox.submit, job, …)` calls it with the session that it stands on."""
-
-    def run_sync(function: Any, *args: Any, **kwargs: Any) -> Any:
-        with Session(site.database) as session, session.begin():
-            return function(session, *args, **kwargs)
-
-    receipt = run_sync(site.outbox.submit, ship, 1, express=True)
-    assert [row.id for row in site.rows()] == [receipt.id]
 
 
 async def test_every_option_reaches_the_broker(site: Site) -> None:

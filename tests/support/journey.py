@@ -7,7 +7,6 @@ import trio
 from sqlalchemy import Engine, create_engine, text
 
 from penstock.engine import PROVIDED, JobContext, Module
-from penstock.engine.cache import Cache
 from penstock.engine.outgoing import HttpClient
 from penstock.engine.seams import Seams
 from penstock.engine.sql.instrumentation import instrument
@@ -38,7 +37,6 @@ async def travel(
     who: str,
     settings: JourneySettings = PROVIDED,
     engine: Engine = PROVIDED,
-    cache: Cache = PROVIDED,
     http: HttpClient = PROVIDED,
 ) -> int:
     """Read a database, cache what was read, publish it and tell a service."""
@@ -50,7 +48,7 @@ async def travel(
     async def load() -> int:
         return await trio.to_thread.run_sync(read)
 
-    answer = await cache.get_or_load("answer", load, ttl=60, type=int)
+    answer = await ctx.cache.get_or_load("answer", load, ttl=60, type=int)
     await ctx.publish("journeys.ended", {"who": who, "answer": answer})
     response = await http.get(f"{settings.service}/told")
     return response.status

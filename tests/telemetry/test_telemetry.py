@@ -40,6 +40,7 @@ async def test_one_trace_id_everywhere(receiver: OTLPReceiver) -> None:
     with seams.around_submit([request()]) as headers:
         seams.observers.emit(JobEnqueued("media.1", "images.thumbnail", "media", None, duplicate=False))
     this = attempt(headers=dict(headers))
+    assert seams.around_attempt is not None
     with seams.around_attempt(this):
         seams.observers.emit(JobStarted(this))
         await trio.to_thread.run_sync(structlog.get_logger().info, "in a thread of the handler")
@@ -69,6 +70,9 @@ class NoQueues:
         raise NotImplementedError
 
     async def resign(self, queue: str, reporter: str) -> None:
+        raise NotImplementedError
+
+    async def memory(self, queue: str) -> float:
         raise NotImplementedError
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from penstock.deploy.application import load_application
 from penstock.deploy.examination import DEFAULT_QUEUES, examine
 from penstock.deploy.findings import Finding
-from penstock.deploy.options import app_argument, redis_option, takes
+from penstock.deploy.options import app_argument, bus_option, redis_option, takes
 from penstock.deploy.settings import Settings
 from penstock.engine.errors import PenstockError
 from penstock.engine.registry import Registry
@@ -20,7 +20,7 @@ class CheckFailed(PenstockError):
 
 
 @click.command(short_help="Check Redis and, if named, an application.")
-@takes(app_argument(required=False), redis_option)
+@takes(app_argument(required=False), redis_option, bus_option)
 def check(settings: Settings) -> None:
     """Check that Redis is reachable and set up so that no job gets lost, and that APP loads.
 
@@ -32,7 +32,7 @@ def check(settings: Settings) -> None:
       penstock check shop.jobs:images --redis rediss://user:password@redis.internal:6380/0
     """
     registry = load_application(settings.app, settings.modules or ()) if settings.app else None
-    findings = trio.run(_examine, settings.redis, registry)
+    findings = trio.run(_examine, settings, registry)
     if registry is not None:
         findings.append(_application(registry))
     _show(findings)
@@ -40,11 +40,18 @@ def check(settings: Settings) -> None:
         raise CheckFailed(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
 
 
-async def _examine(url: str, registry: Registry | None) -> list[Finding]:
-    queues = registry.queues() if registry is not None else ()
-    link = open_link(url)
+async def _examine(settings: Settings, registry: Registry | None) -> list[Finding]:
+    from penstock.deploy.part_permissions import examine_parts  # the command line is to be quick with --help
+
+    queues = (registry.queues() if registry is not None else ()) or DEFAULT_QUEUES
+    topics = {handler.topic for handler in registry.handlers} if registry is not None else ()
+    link = open_link(settings.redis)
     try:
-        return await examine(link, queues or DEFAULT_QUEUES)
+        rows = await examine(link, queues)
+        if any(row.subject == "scripting" and row.verdict == "failed" for row in rows):
+            return rows  # and nobody can be asked
+        bus_here = not settings.bus.startswith("kafka")
+        return rows + await examine_parts(link, queues, topics, bus_here=bus_here)
     finally:
         await link.aclose()
 

@@ -4,6 +4,7 @@ import json
 import time
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -21,6 +22,7 @@ from penstock.deploy.options import (
     dev_history_option,
     max_waiting_option,
     modules_option,
+    outbox_option,
     server_options,
     takes,
     telemetry_options,
@@ -29,6 +31,10 @@ from penstock.deploy.options import (
 from penstock.deploy.settings import DEFAULT_API, Settings
 from penstock.deploy.shutdown import drain_on_signal
 from penstock.engine.registry import Registry
+
+if TYPE_CHECKING:  # the command line is to be quick with --help
+    from penstock.deploy.composition import Parts
+    from penstock.engine.sql_outbox import OutboxRelay
 
 
 @click.command(short_help="Everything in one process: server, API and worker.")
@@ -39,6 +45,7 @@ from penstock.engine.registry import Registry
     bus_option,
     max_waiting_option,
     dev_history_option,
+    outbox_option,
     *server_options,
     *worker_options,
     *telemetry_options,
@@ -46,7 +53,8 @@ from penstock.engine.registry import Registry
 def dev(settings: Settings) -> None:
     """Run an embedded Valkey, the API and a worker in one process; jobs are kept in .penstock/.
 
-    So is a history of those that have ended, for `penstock history` and GET /v1/history.
+    So is a history of those that have ended, for `penstock history` and GET /v1/history. With --outbox-url
+    jobs that were submitted in an SQL database are moved here.
 
     Ctrl-C drains: running jobs get --grace seconds; what waits is still there at the next start. A second
     Ctrl-C stops at once.
@@ -82,15 +90,26 @@ async def _run(settings: Settings, registry: Registry) -> None:
             nursery.start_soon(parts.permissions.run)
             nursery.start_soon(parts.watch_loop)
             nursery.start_soon(bus.run)
-            relay = await keep_history(parts, nursery)
+            relays = [await keep_history(parts, nursery), _move_outbox(parts, nursery)]
             async with trio.open_nursery() as working:
                 url = await working.start(partial(serve_api, parts, drain))
                 working.start_soon(worker.run)
                 _welcome(url, embedded, registry)
-            if relay is not None:
-                relay.drain()
-                await relay.ended.wait()
+            for relay in relays:
+                if relay is not None:
+                    relay.drain()
+                    await relay.ended.wait()
             nursery.cancel_scope.cancel()
+
+
+def _move_outbox(parts: "Parts", nursery: trio.Nursery) -> "OutboxRelay | None":
+    if parts.settings.outbox_url is None:
+        return None
+    from penstock.deploy.outbox_part import outbox_relay
+
+    relay = outbox_relay(parts, parts.settings.outbox_url)
+    nursery.start_soon(relay.run)
+    return relay
 
 
 def _welcome(url: str, embedded: EmbeddedServer, registry: Registry) -> None:

@@ -8,9 +8,9 @@ from penstock.engine.sql_outbox import METRICS, OutboxRelay, OutboxSettings
 from penstock.engine.sql_outbox.mover import KeptFor
 
 
-def outbox_relay(parts: Parts, url: str, silence: float) -> OutboxRelay:
+def outbox_relay(parts: Parts, url: str, silence: float | None = None) -> OutboxRelay:
     """The relay of the outbox at `url`; raises `ConfigurationError` for an address that cannot be."""
-    settings = OutboxSettings(url=url, silence=silence)
+    settings = OutboxSettings(url=url) if silence is None else OutboxSettings(url=url, silence=silence)
     parts.bind_metrics(METRICS)
     return OutboxRelay(
         settings,

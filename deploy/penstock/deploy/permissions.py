@@ -87,7 +87,7 @@ def needed_commands(queue: str, *, relay: bool = False) -> dict[str, str]:
     """
     key, channel = keys.job(queue, "check"), keys.wake(queue, "check")
     direct = {
-        "EVAL": f"EVAL script 1 {key}",
+        "EVAL": f"EVAL script 2 {key} {keys.QUEUES}",  # refused to who may send it: by its keys, see `remedy`
         "EVALSHA": f"EVALSHA digest 1 {key}",
         "PING": "PING",
         "SADD": f"SADD {keys.QUEUES} {queue}",
@@ -113,12 +113,18 @@ def script_commands() -> set[str]:
 
 
 async def refused_commands(server: Server, queues: Sequence[str], *, relay: bool = False) -> list[str]:
-    """The needed commands that the server's ACL keeps from this user, keys and channels considered.
+    """The needed commands that the server's ACL keeps from this user; see `refused_of`."""
+    return await refused_of(
+        server, [form for queue in queues for form in needed_commands(queue, relay=relay).values()]
+    )
+
+
+async def refused_of(server: Server, forms: Sequence[str]) -> list[str]:
+    """The names of those complete commands that the server's ACL refuses, keys and channels considered.
 
     Nothing is changed. Empty where the server does not know how to tell (below version 7). Raises
     `StoreUnavailable`.
     """
-    forms = [form for queue in queues for form in needed_commands(queue, relay=relay).values()]
     try:
         reply: Any = await server.execute("EVAL", _ASK, 0, *forms)
     except StoreRefused as error:
@@ -128,5 +134,17 @@ async def refused_commands(server: Server, queues: Sequence[str], *, relay: bool
 
 def remedy(commands: Sequence[str], queues: Sequence[str]) -> str:
     """What to tell whoever keeps the ACL."""
-    places = [f"~{keys.QUEUES}", *(f"{sign}{keys.root(queue)}*" for queue in queues for sign in "~&")]
-    return " ".join(["ACL SETUSER <user>", *places, *(f"+{name.lower()}" for name in commands)])
+    roots = [keys.root(queue) for queue in queues]
+    channels = [f"&{root}*" for root in roots] if {"SPUBLISH", "SSUBSCRIBE"} <= set(commands) else []
+    return grant([f"~{keys.QUEUES}", *(f"~{root}*" for root in roots)], commands, channels)
+
+
+def grant(patterns: Sequence[str], commands: Sequence[str], channels: Sequence[str] = ()) -> str:
+    """The command that allows what was refused.
+
+    With the patterns of keys only where those are what is missing, for a server takes none beside `~*`. They
+    are if the user may run EVAL, which is how it was asked, and yet not on them.
+    """
+    places = patterns if "EVAL" in commands and len(commands) > 1 else ()
+    words = ["ACL SETUSER <user>", *places, *channels, *(f"+{name.lower()}" for name in commands)]
+    return " ".join(words)

@@ -1,8 +1,10 @@
-"""What comes with Penstock and is given to jobs that ask for it: the cache, a client for outgoing HTTP."""
+"""What comes with Penstock: a cache for every job, a client for outgoing HTTP for those that ask for one."""
 
 import sys
 from collections.abc import AsyncIterator
 
+from penstock.engine.cache import METRICS as CACHE_METRICS
+from penstock.engine.cache import Cache, RedisCacheStore
 from penstock.engine.metric import Metric
 from penstock.engine.module import Module
 from penstock.engine.registry import Registry
@@ -22,17 +24,20 @@ def with_shipped(registry: Registry) -> Registry:
 
 
 def shipped(registry: Registry, link: Link, seams: Seams) -> dict[type, object]:
-    """What of it needs no lifespan, by its type."""
-    cache = sys.modules.get("penstock.engine.cache")
-    if cache is None or cache.Cache not in registry.needed() - registry.yielded():
+    """What of it needs no lifespan, by its type.
+
+    The cache whether or not anybody asks for it by its type: `JobContext.cache` asks when it is used. It asks
+    Redis for nothing until then.
+    """
+    if Cache in registry.yielded():
         return {}
-    return {cache.Cache: cache.Cache(cache.RedisCacheStore(link, seams))}
+    return {Cache: Cache(RedisCacheStore(link, seams))}
 
 
 def shipped_metrics() -> list[Metric]:
     """The metrics of those parts that this process uses."""
-    names = ("penstock.engine.cache", "penstock.engine.outgoing")
-    return [metric for name in names if name in sys.modules for metric in sys.modules[name].METRICS]
+    outgoing = sys.modules.get("penstock.engine.outgoing")
+    return [*CACHE_METRICS, *([] if outgoing is None else outgoing.METRICS)]
 
 
 def _outgoing() -> Module:

@@ -15,11 +15,12 @@ def cancelled_here() -> bool:
     return trio.current_effective_deadline() <= trio.current_time()
 
 
-def raise_cancellation(error: BaseException) -> None:
-    """Let the cancellation in `error` go on, without failures of the clean-up that came beside it."""
+def cancellation_in(error: BaseException) -> BaseException | None:
+    """The cancellation that came out of a handler, without failures of the clean-up that came beside it."""
     if isinstance(error, trio.Cancelled):
-        raise error
+        return error
     if isinstance(error, BaseExceptionGroup):
         cancelled, rest = error.split(trio.Cancelled)
-        if cancelled is not None and (rest is None or is_failure(rest)):
-            raise cancelled from None
+        if rest is None or is_failure(rest):
+            return cancelled
+    return None

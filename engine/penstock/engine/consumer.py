@@ -4,10 +4,12 @@ One task runs many jobs, and what a handler sets in its context (a `ContextVar`,
 made current) is that job's alone: the task gets a fresh copy of the context it began with.
 """
 
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 import trio
 
+from penstock.engine.handler_scope import HandlerScope
+from penstock.engine.held import Held
 from penstock.engine.runner import Runner
 from penstock.engine.shift import Shift
 
@@ -17,30 +19,43 @@ BREATH = 16
 
 async def consume(shift: Shift, runner: Runner) -> None:
     """Run jobs until the buffer is closed and empty."""
-    buffer, ran, clean = shift.buffer, 0, copy_context()
+    buffer, clean = shift.buffer, copy_context()
     while True:
         try:
-            held = buffer.take_nowait()  # no checkpoint while there is work
-        except trio.WouldBlock:
-            ran = 0
-            try:
-                held = await buffer.take()
-            except trio.EndOfChannel:
-                return
+            held = await buffer.take()
         except trio.EndOfChannel:
             return
-        shift.started()
-        try:
-            shift.settle(held, await runner.run(held, shift.worker))
-        except Exception:  # a defect around the handler, not in it: the job is innocent
-            shift.settlers[held.queue].give_back(held, "crash")
-            raise
-        finally:
-            shift.ended()
-        ran += 1
-        soiled = copy_context() != clean
+        soiled = await _run_some(held, shift, runner, clean)
         if soiled:
             # Trio runs each step of a task in its `context`: from the next step, the checkpoint, on.
             trio.lowlevel.current_task().context = clean.copy()
-        if soiled or ran % BREATH == 0 or shift.wants_attention:
+        if soiled or buffer:
             await trio.lowlevel.checkpoint()
+
+
+async def _run_some(held: Held, shift: Shift, runner: Runner, clean: Context) -> bool:
+    """Run a job and those behind it, without a wait in between; whether the last one soiled the context."""
+    with HandlerScope() as handlers:
+        ran = 0
+        while True:
+            await _run(held, shift, runner, handlers)
+            ran += 1
+            if copy_context() != clean:
+                return True
+            if ran == BREATH or shift.wants_attention:
+                return False
+            try:
+                held = shift.buffer.take_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return False
+
+
+async def _run(held: Held, shift: Shift, runner: Runner, handlers: HandlerScope) -> None:
+    shift.started()
+    try:
+        shift.settle(held, await runner.run(held, shift.worker, handlers))
+    except Exception:  # a defect around the handler, not in it: the job is innocent
+        shift.settlers[held.queue].give_back(held, "crash")
+        raise
+    finally:
+        shift.ended()

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from penstock.engine.errors import ConfigurationError
+from penstock.engine.job_cache import JobCache
+from penstock.engine.resources import Resources
 
 SCHEDULE, MOMENT = "penstock-schedule", "penstock-moment"
 """Headers of a job that was fired: by which schedule, for which moment (milliseconds since the epoch)."""
@@ -46,7 +48,8 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     """Trace context as it was submitted; opaque to the engine."""
     submitted_at: float
     """Seconds since the epoch, the store's clock."""
-    publisher: EventPublisher | None = None
+    resources: Resources = msgspec.field(default_factory=Resources)
+    """What its worker has, in which `cache` and `publish` look when they are used."""
     published: int = 0
     """Events that this attempt has published."""
 
@@ -59,6 +62,20 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
         moment = self.headers.get(MOMENT)
         return None if moment is None else int(moment) / 1000
 
+    @property
+    def cache(self) -> JobCache:
+        """The cache of this job's module, as `cache: Cache = PROVIDED` gives it (docs/cache.md).
+
+        Raises `ConfigurationError`: this worker has none.
+        """
+        cache = self.resources.find(JobCache, self.module)
+        if cache is None:
+            raise ConfigurationError(
+                f"{self.job} uses ctx.cache, but its worker was given no cache: `penstock worker` has one, "
+                "others take Worker(…, provided={Cache: Cache(store)}), in tests with a MemoryCacheStore"
+            )
+        return cache
+
     async def publish(self, topic: str, value: Any, *, key: str | None = None) -> str:
         """Publish an event, anything that msgspec writes as JSON; its id, once it is stored.
 
@@ -70,10 +87,11 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
             InvalidRequest, PayloadTooLarge: it cannot be an event.
             BusUnavailable, BusRefused: it may not be stored; let the job fail and be tried again.
         """
-        if self.publisher is None:
+        publisher = self.resources.find(EventPublisher, self.module)
+        if publisher is None:
             raise ConfigurationError(f"{self.job} publishes an event, but its worker was given no bus")
         number = self.published + 1
         msgspec.structs.force_setattr(self, "published", number)  # read-only to everybody else
-        return await self.publisher.publish(
+        return await publisher.publish(
             topic, value, key=key, id=f"{self.id}:{number}", tenant=self.tenant, user=self.user
         )

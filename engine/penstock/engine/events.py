@@ -256,20 +256,20 @@ class Observers:
 
     def __init__(self, *observers: Observer, others: "Observers | None" = None) -> None:
         """`others` are told, where they are given, of one that was dropped here."""
-        self._observers = list(observers)
+        self._observers = observers  # replaced, never changed: it may be while it is gone through
         self._others = others
 
     def add(self, observer: Observer) -> None:
         """Tell `observer` everything from now on."""
-        self._observers.append(observer)
+        self._observers += (observer,)
 
     def emit(self, event: Event) -> None:
         """Tell every observer; drop those that raise. Never raises an `Exception`."""
-        for observer in tuple(self._observers):
+        for observer in self._observers:
             try:
                 observer(event)
             except Exception as error:  # a broken observer must not break a job; it is reported
-                self._observers.remove(observer)
+                self._observers = tuple(each for each in self._observers if each is not observer)
                 (self._others or self).emit(ObserverFailed(_name(observer), error))
 
 

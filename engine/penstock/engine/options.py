@@ -14,7 +14,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     queue: str = "default"
     priority: int = 0
     timeout: float = 300.0
-    """A handler that runs longer is cancelled and the attempt has failed."""
+    """A handler that runs longer, at most by a part of 128, is cancelled and the attempt has failed."""
     retries: int = 3
     """Attempts after the first."""
     backoff: Backoff = Backoff()

@@ -90,6 +90,16 @@ _args_decoder = msgspec.msgpack.Decoder(dict[str, Any])
 _any_decoder = msgspec.msgpack.Decoder()
 _states = {state.value.encode(): state for state in JobState}
 
+
+class _Numbers(dict[bytes, int]):
+    """Numbers by their digits. Small ones, as most words of a header are, take a fifth of `int`'s time."""
+
+    def __missing__(self, digits: bytes) -> int:
+        return int(digits)
+
+
+_number = _Numbers({b"%d" % number: number for number in range(10)})
+
 encode_body = _encoder.encode
 encode_ending = _encoder.encode
 decode_body = _body_decoder.decode
@@ -117,15 +127,15 @@ def parse_record(raw: bytes) -> Record:
         raise ValueError(f"{words[1]!r} is no state of a job")
     size = int(words[9])
     header = Header(
-        int(words[0]),
+        _number[words[0]],
         state,
-        int(words[2]),
-        int(words[3]),
-        int(words[4]),
-        int(words[5]),
+        _number[words[2]],
+        _number[words[3]],
+        _number[words[4]],
+        _number[words[5]],
         int(words[6]),
         int(words[7]),
-        int(words[8]),
+        _number[words[8]],
         size,
         words[10].decode(),
         words[11].decode(),

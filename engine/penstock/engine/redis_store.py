@@ -46,6 +46,7 @@ LIST_WITHIN = 1.0
 """Seconds that listing a queue may take; operators look at the list, no rule does."""
 LIST_AGAIN = 5.0
 """Seconds until it is tried again."""
+_VERDICTS: tuple[Verdict, Verdict] = ("refused", "settled")
 TAIL_BLOCK = 5000  # milliseconds an XREAD waits; bounds how long a half-open connection goes unnoticed
 
 
@@ -63,7 +64,7 @@ class RedisStore:
         self._connects = 0
         self._list_again = 0.0
         self._durable: dict[str, DurableLine] = {}
-        watch = MemoryWatch(partial(self._call, "memory"))
+        self._watch = watch = MemoryWatch(partial(self._call, "memory"))
         self._intake = Intake(self._submit, watch)
         self.schedules = RedisSchedules(redis, self._scripts, watch, self._remember)
 
@@ -198,7 +199,7 @@ class RedisStore:
                 if one.failure is not None:
                     failed += (place, one.failure.fingerprint, one.failure.sample)
             reply = await self._call("settle", queue, *args, *failed)
-            verdicts.extend("settled" if stands else "refused" for stands in reply)
+            verdicts += [_VERDICTS[stands] for stands in reply]
         return verdicts
 
     async def promote(self, queue: str, limit: int = 500) -> Promotion:
@@ -250,6 +251,9 @@ class RedisStore:
 
     async def resign(self, queue: str, reporter: str) -> None:
         await self._call("resign", queue, reporter)
+
+    async def memory(self, queue: str) -> float:
+        return await self._watch.part(queue)
 
     async def failures(self, queue: str) -> list[FailureCount]:
         flat: Any = await self._execute("HGETALL", keys.failures(queue))

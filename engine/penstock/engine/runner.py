@@ -4,6 +4,7 @@ import inspect
 import math
 import random
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,14 @@ import msgspec
 import trio
 
 from penstock.engine.attempt import Attempt
-from penstock.engine.cancellation import cancelled_here, is_failure, raise_cancellation
-from penstock.engine.context import EventPublisher, JobContext
+from penstock.engine.cancellation import cancellation_in, cancelled_here, is_failure
+from penstock.engine.context import JobContext
 from penstock.engine.errors import InvalidArguments, PayloadTooLarge
 from penstock.engine.events import JobFinished, JobParked, JobStarted
 from penstock.engine.failure import describe_trouble
 from penstock.engine.failure_reports import FailureReports
 from penstock.engine.fingerprint import type_name, unwrapped
+from penstock.engine.handler_scope import HandlerScope
 from penstock.engine.held import Held
 from penstock.engine.job_definition import JobDefinition
 from penstock.engine.limits import UNKNOWN_JOB_TTL
@@ -67,7 +69,7 @@ class Runner:
         self._threads = trio.CapacityLimiter(math.inf)
         self._rng = rng if rng is not None else random.Random()
 
-    async def run(self, held: Held, worker: str) -> Finished:
+    async def run(self, held: Held, worker: str, handlers: HandlerScope) -> Finished:
         """Run one job to its outcome.
 
         Cancellation from outside passes through after the attempt was reported as lost.
@@ -91,7 +93,7 @@ class Runner:
             untouched = Released("shutdown") if held.reason == "shutdown" else Lost()
             return Finished(untouched, header.attempt, started, header, definition)
         attempt = _attempt(held, record, body, definition, worker)
-        outcome = await self._attempt(held, attempt, body, definition)
+        outcome = await self._attempt(held, attempt, body, definition, handlers)
         return Finished(outcome, header.attempt + 1, started, header, definition, attempt)
 
     def _unknown(self, held: Held, header: Header, body: Body | None, worker: str) -> Outcome:
@@ -107,7 +109,12 @@ class Runner:
         return Released(why)
 
     async def _attempt(
-        self, held: Held, attempt: Attempt, body: Body, definition: JobDefinition[..., Any]
+        self,
+        held: Held,
+        attempt: Attempt,
+        body: Body,
+        definition: JobDefinition[..., Any],
+        handlers: HandlerScope,
     ) -> Outcome:
         """Report the attempt around its call; every start has one finish, cancellation included."""
         emit = self._seams.observers.emit
@@ -115,7 +122,7 @@ class Runner:
             emit(JobStarted(attempt))
             began = time.perf_counter()
             try:
-                attempt.outcome = await self._call(held, attempt, body, definition)
+                attempt.outcome = await self._call(held, attempt, body, definition, handlers)
             finally:
                 # Cancelled from outside where there is none: the lease is lost, or the worker stops at once.
                 if attempt.outcome is None:
@@ -126,52 +133,69 @@ class Runner:
         return attempt.outcome
 
     async def _call(
-        self, held: Held, attempt: Attempt, body: Body, definition: JobDefinition[..., Any]
+        self,
+        held: Held,
+        attempt: Attempt,
+        body: Body,
+        definition: JobDefinition[..., Any],
+        handlers: HandlerScope,
     ) -> Outcome:
         try:
             arguments = definition.signature.unpack(body.args)
         except InvalidArguments as error:
             return self._reports.dead(attempt, definition, error)
-        timeout = definition.policy.timeout
         if held.reason is not None:  # cancelled while it waited in the buffer
-            return self._stopped(held, attempt, definition, timeout)
-        with trio.CancelScope(deadline=held.began + timeout) as scope:
-            held.scope = scope
-            try:
-                context = _context(attempt, self.resources.find(EventPublisher))
-                result = await self._invoke(context, arguments, definition)
-            except Dead as dead:
-                return self._reports.dead(attempt, definition, dead)
-            except BaseException as error:
-                if cancelled_here():
-                    raise_cancellation(error)
-                if not is_failure(error):  # KeyboardInterrupt
-                    raise
-                if held.reason is not None:  # the handler turned its cancellation into an error
-                    return self._stopped(held, attempt, definition, timeout)
-                return self._again(attempt, definition, error)
-            finally:
-                held.scope = None
-            return self._succeeded(attempt, definition, result)
-        return self._stopped(held, attempt, definition, timeout)
+            return self._stopped(held, attempt, definition)
+        handlers.begin(held, definition.policy.timeout)
+        try:
+            context = _context(attempt, self.resources)
+            result = await self._invoke(context, arguments, definition)
+        except BaseException as error:
+            return self._raised(error, held, attempt, definition, handlers)
+        finally:
+            handlers.end(held)
+        return self._succeeded(attempt, definition, result)
 
-    async def _invoke(
+    def _raised(
+        self,
+        error: BaseException,
+        held: Held,
+        attempt: Attempt,
+        definition: JobDefinition[..., Any],
+        handlers: HandlerScope,
+    ) -> Outcome:
+        """Judge what came out of a handler; raises what is not its to answer for."""
+        if isinstance(error, Dead):
+            return self._reports.dead(attempt, definition, error)
+        if cancelled_here() and (cancellation := cancellation_in(error)) is not None:
+            if handlers.absorb(cancellation):
+                return self._stopped(held, attempt, definition)
+            raise cancellation from None
+        if not is_failure(error):  # KeyboardInterrupt
+            raise error
+        if held.reason is not None:  # the handler turned its cancellation into an error
+            return self._stopped(held, attempt, definition)
+        return self._again(attempt, definition, error)
+
+    def _invoke(
         self, context: JobContext, arguments: dict[str, Any], definition: JobDefinition[..., Any]
-    ) -> object:
+    ) -> Awaitable[object]:
+        """Call the handler; what it returns is awaited by the caller, without a coroutine in between."""
         if definition.signature.needs:
             arguments |= self.resources.pick(definition.signature.needs, definition.module)
         if definition.is_async:
-            return await definition.function(context, **arguments)
-        call = partial(definition.function, context, **arguments)
+            handled: Awaitable[object] = definition.function(context, **arguments)
+            return handled
+        return self._in_thread(context.job, partial(definition.function, context, **arguments))
+
+    async def _in_thread(self, job: str, call: Callable[[], Any]) -> object:
         # A thread cannot be cancelled: after a timeout it is left to end on its own, its result unused.
         result = await trio.to_thread.run_sync(
-            call, abandon_on_cancel=True, limiter=self._threads, thread_name=context.job
+            call, abandon_on_cancel=True, limiter=self._threads, thread_name=job
         )
         return await result if inspect.isawaitable(result) else result
 
-    def _stopped(
-        self, held: Held, attempt: Attempt, definition: JobDefinition[..., Any], timeout: float
-    ) -> Outcome:
+    def _stopped(self, held: Held, attempt: Attempt, definition: JobDefinition[..., Any]) -> Outcome:
         """Judge a call that its own scope cancelled."""
         if held.reason == "cancelled":
             return Cancelled()
@@ -179,7 +203,8 @@ class Runner:
             return Released("shutdown")
         if held.reason == "lost":
             return Lost()
-        return self._again(attempt, definition, TimeoutError(f"ran longer than {timeout:g} s"))
+        late = TimeoutError(f"ran longer than {definition.policy.timeout:g} s")
+        return self._again(attempt, definition, late)
 
     def _again(self, attempt: Attempt, definition: JobDefinition[..., Any], error: BaseException) -> Outcome:
         """Another attempt where the policy has one left, a dead letter otherwise."""
@@ -198,7 +223,7 @@ class Runner:
             return self._reports.dead(attempt, definition, error)
 
 
-def _context(attempt: Attempt, publisher: EventPublisher | None) -> JobContext:
+def _context(attempt: Attempt, resources: Resources) -> JobContext:
     return JobContext(
         id=attempt.id,
         job=attempt.job,
@@ -211,7 +236,7 @@ def _context(attempt: Attempt, publisher: EventPublisher | None) -> JobContext:
         worker=attempt.worker,
         headers=attempt.headers,
         submitted_at=attempt.submitted,
-        publisher=publisher,
+        resources=resources,
     )
 
 
@@ -220,25 +245,26 @@ def _attempt(
 ) -> Attempt:
     header = record.header
     held.began = trio.current_time()
+    # In the order of its fields: with names it would take 1.4 µs more, once a job.
     return Attempt(
-        id=f"{held.queue}.{held.claimed.suffix}",
-        job=body.job,
-        module=definition.module,
-        queue=held.queue,
-        number=header.attempt + 1,
-        max_attempts=definition.policy.retries + 1,
-        priority=header.priority,
-        tenant=unquote_tenant(header.tenant),
-        user=body.user,
-        headers=body.headers,
-        submitted=header.submitted / 1000,
-        due=header.due / 1000,
-        now=held.now / 1000,
-        worker=worker,
-        waited=max(0.0, (held.now - header.due) / 1000) + held.began - held.since,
-        logged=definition.signature.logged(body.args) if definition.signature.marked else None,
-        crashes=header.crashes,
-        previous=_previous(record) if header.attempt else None,
+        f"{held.queue}.{held.claimed.suffix}",
+        body.job,
+        definition.module,
+        held.queue,
+        header.attempt + 1,
+        definition.policy.retries + 1,
+        header.priority,
+        unquote_tenant(header.tenant),
+        body.user,
+        body.headers,
+        header.submitted / 1000,
+        header.due / 1000,
+        held.now / 1000,
+        worker,
+        max(0.0, (held.now - header.due) / 1000) + held.began - held.since,
+        definition.signature.logged(body.args) if definition.signature.marked else None,
+        header.crashes,
+        _previous(record) if header.attempt else None,
     )
 
 

@@ -29,10 +29,6 @@ def _submit_bare(_requests: Sequence[Request]) -> AbstractContextManager[Headers
     return _nothing
 
 
-def _attempt_bare(_attempt: Attempt) -> AbstractContextManager[object]:
-    return _nothing
-
-
 def _operation_bare(_operation: Operation) -> AbstractContextManager[Headers]:
     return _nothing
 
@@ -53,8 +49,11 @@ class Guarded:
         self._scope: AbstractContextManager[object] | None = None
 
     def __enter__(self) -> None:
+        around = self._seams.around_attempt
+        if around is None:
+            return
         try:
-            scope = self._seams.around_attempt(self._attempt)
+            scope = around(self._attempt)
             scope.__enter__()
         except Exception as error:  # whatever telemetry raises may not stop a job
             self._report(error)
@@ -86,7 +85,7 @@ class Seams:
         self,
         observers: Observers | None = None,
         around_submit: AroundSubmit = _submit_bare,
-        around_attempt: AroundAttempt = _attempt_bare,
+        around_attempt: AroundAttempt | None = None,
         redact: Redact = unchanged,
         around_operation: AroundOperation = _operation_bare,
     ) -> None:

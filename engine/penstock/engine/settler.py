@@ -106,7 +106,9 @@ class Settler:
             raise
         finally:
             self._flushing = 0
-        for held in (*(held for held, _ in returns), *(held for held, _, _ in endings)):
+        for held, _ in returns:
+            self._done(held)
+        for held, _, _ in endings:
             self._done(held)
 
     async def _settle(self, batch: list[tuple[Held, Settlement, Attempt | None]]) -> None:

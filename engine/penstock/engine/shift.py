@@ -57,7 +57,9 @@ class Shift:
         self.agenda = {queue: Agenda() for queue in queues}
         self._held: dict[tuple[str, int], Held] = {}  # by queue and token, until the store has them back
         self._suspects = 0
-        self._room: trio.Event | None = None
+        self.wants_attention = False
+        """Whether the fetcher should have the loop before more jobs are run: there is room for others."""
+        self._room: trio.Event | None = None  # the fetcher waits for it
         self._room_at = 0
         self._work = trio.Event()
 
@@ -154,9 +156,7 @@ class Shift:
         if self._held.get(place) is held:  # a server that lost data may give a token twice
             del self._held[place]
             self._suspects -= held.suspect
-            if (
-                self._room is not None
-            ):  # the fetcher may be waiting for the settler, with nothing running here
+            if self._room is not None:  # the fetcher may wait for the settler, with nothing running here
                 self._made_room(self._room)
             if held.suspect:
                 self.kick()  # the next suspect may come
@@ -217,20 +217,16 @@ class Shift:
 
     async def wait_for_room(self, at: int) -> None:
         """Until a job starts or ends while no more than `at` are buffered."""
-        self._room, self._room_at = trio.Event(), at
+        self._room_at, self._room = at, (room := trio.Event())
         try:
-            await self._room.wait()
+            await room.wait()
         finally:
-            self._room = None
-
-    @property
-    def wants_attention(self) -> bool:
-        """Whether the fetcher should have the loop before more jobs are run."""
-        return self._room is not None and self._room.is_set()
+            self._room, self.wants_attention = None, False
 
     def _made_room(self, room: trio.Event) -> None:
         if len(self.buffer) <= self._room_at:
             room.set()
+            self._room, self.wants_attention = None, True
 
 
 class Agenda:

@@ -19,6 +19,7 @@ from penstock.engine.cache.settings import CacheSettings
 from penstock.engine.cache.store import CacheStore, Place
 from penstock.engine.cache.values import NOTHING, check_module, check_place, check_ttl, decode, encode
 from penstock.engine.errors import PayloadTooLarge, StoreRefused, StoreUnavailable
+from penstock.engine.job_cache import JobCache
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ _AT_ONCE = 500
 """Keys deleted by one command's batch: few enough to leave the server free for others in between."""
 
 
-class Cache:
+class Cache(JobCache):
     """Values under keys, for a time: of this module in all processes. Any number of tasks may use it at once.
 
     A key is 1 to 250 printable ASCII characters without space and braces; times to live are seconds. Values

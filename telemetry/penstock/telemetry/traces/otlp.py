@@ -40,6 +40,7 @@ _SHORT = tuple(
     for length in range(4096)
 )
 _SHORT_SPAN = tuple(_SPAN + length for length in _SHORT)
+_SHORT_LINK = tuple(_LINK + length for length in _SHORT)
 _keys: dict[str, bytes] = {}
 _MAX_KEYS = 4096  # names of attributes are few; where somebody makes them up, they are forgotten
 
@@ -120,13 +121,14 @@ def encode_links(links: Iterable[SpanLink]) -> bytes:
     for link in links:
         body = unhexlify(f"0a10{link.trace_id}1208{link.span_id}")
         body += _LINK_FLAGS(0x35, link.flags | (_REMOTE if link.remote else _LOCAL))
-        if link.trace_state:
-            body += encode_trace_state(link.trace_state)
         if link.message_id is not None:
             body += encode_message_id(link.message_id, b"\x22")
+        if link.trace_state:
+            body += encode_trace_state(link.trace_state)
         if link.attributes:
             body += encode_attributes(link.attributes, b"\x22") + _lost(b"\x28", link.attributes)
-        out.append(delimited(_LINK, body))
+        size = len(body)  # not `delimited`: there is a link for each job of a flush
+        out.append(_SHORT_LINK[size] + body if size < 4096 else _LINK + varint(size) + body)
     return b"".join(out)
 
 
