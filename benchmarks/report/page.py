@@ -1,6 +1,7 @@
 """docs/benchmarks.md, from the results alone: a new run and `python -m benchmarks report` refresh it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from benchmarks.frame.result import Figure, Result
 from benchmarks.frame.show import label
@@ -19,6 +20,8 @@ medians of the ratios of turns of the same round, which lie seconds apart: trust
 Every worker has everything on that a user would have on: leases, fencing, timeouts, retries, events.
 
 """
+_SHORTFALLS = Path(__file__).with_name("shortfalls.md")
+"""What no figure says by itself; written by hand, of the results that are kept beside the page."""
 _PICTURES = {
     "throughput": "What one worker process drains, by who watches it",
     "latency": "From the time a job should have been submitted until it starts",
@@ -29,7 +32,7 @@ _PICTURES = {
 
 def page(results: Results, pictures: Iterable[str]) -> str:
     """The whole page; what has not been measured is not in it."""
-    parts = [_HEAD, _machines(results), _goals(results)]
+    parts = [_HEAD, _machines(results), _goals(results), _SHORTFALLS.read_text() if results else ""]
     parts += [
         f"![{_PICTURES[name]}](benchmarks/{name}.svg)\n\n" for name in _PICTURES if name in set(pictures)
     ]
