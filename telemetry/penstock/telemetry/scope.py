@@ -1,20 +1,21 @@
-"""What surrounds the code that runs now: one context variable with the fields of the running job or request.
+"""What surrounds the code that runs now: the job or request, with the fields of its log lines.
 
-Trio copies context into nursery children and into `trio.to_thread`, so a line logged anywhere below a
-handler finds the fields here. They are put together when the first line asks for them. System tasks and items
-sent through memory channels do not carry context.
+It stands in OpenTelemetry's context, beside the current span. Trio copies context into nursery children and
+into `trio.to_thread`, so a line logged anywhere below a handler finds the fields here. They are put together
+when the first line asks for them. System tasks and items sent through memory channels do not carry context.
 """
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Self
+from contextvars import Token
+from typing import Self, cast
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import get_current_span
 
 from penstock.engine.attempt import Attempt
+from penstock.telemetry.context import SCOPE_KEY, SPAN_KEY, attach, current, detach
 from penstock.telemetry.traces.otlp import SpanLink
 from penstock.telemetry.traces.span import Span
 
@@ -50,8 +51,6 @@ class Scope:
 
     def __init__(self, span: Span | None, fields: dict[str, object] | None = None) -> None:
         self._span = span
-        self.context: Context | None = None
-        """OpenTelemetry's context in which `span` is the current one, where it is known."""
         self.told_later = False
         """Whether what can wait is shown by somebody else (`ledger.py`)."""
         self._fields: dict[str, object] | None = None
@@ -118,24 +117,28 @@ class UntracedAttempt(Scope):
 
 
 _OUTSIDE = Scope(None, {})
-_current: ContextVar[Scope] = ContextVar("penstock.telemetry.scope", default=_OUTSIDE)
 
-current_scope = _current.get
-enter = _current.set
-"""Make a scope the current one, until the token is given to `leave`."""
-leave = _current.reset
+
+def current_scope() -> Scope:
+    """The innermost scope around the code that runs here."""
+    return cast(Scope, current().get(SCOPE_KEY, _OUTSIDE))
+
+
+def enter(scope: Scope) -> Token[Context]:
+    """Make a scope the current one, until the token is given to `leave`."""
+    return attach(Context({**current(), SCOPE_KEY: scope}))
+
+
+leave = detach
 
 
 def current_fields() -> Mapping[str, object]:
     """The fields that a line written here carries: of the job or request, and of the innermost span."""
-    scope = _current.get()
-    around = get_current()
-    if around is scope.context:
+    around = current()
+    scope = cast(Scope, around.get(SCOPE_KEY, _OUTSIDE))
+    if around.get(SPAN_KEY) is scope.current:
         return scope.fields
-    innermost = get_current_span(around)
-    if innermost is scope.current:
-        return scope.fields
-    context = innermost.get_span_context()
+    context = get_current_span(around).get_span_context()
     if not context.is_valid:
         return scope.fields
     ids = {

@@ -8,21 +8,18 @@ recorded and cannot be got back. And of an attempt that went well, and that nobo
 more is made than the bytes of the two: that is what most attempts are.
 """
 
-import time
-from contextvars import ContextVar, Token
+from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-
-from opentelemetry import context
-from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.job import trace_id_of
 from penstock.engine.outcome import Succeeded
-from penstock.telemetry.scope import Scope, attempt_fields, enter, leave
+from penstock.telemetry.context import SCOPE_KEY, SPAN_KEY, attach, detach
+from penstock.telemetry.scope import Scope, attempt_fields
 from penstock.telemetry.traces import attributes as names
 from penstock.telemetry.traces.carriers import (
+    LINK,
     TRACEPARENT,
     TRACESTATE,
     Remote,
@@ -38,20 +35,8 @@ from penstock.telemetry.traces.span import RANDOM, SAMPLED, Span, new_span_id, n
 if TYPE_CHECKING:
     from penstock.telemetry.traces.tracing import Tracing
 
-[_SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
-"""Where the current span stands in a context: the function that knows it copies the context first."""
-
-# The variable below two layers of OpenTelemetry's functions, which take a job 2 µs. It is no public part of
-# theirs; where there is none the functions are called.
-_variable = getattr(getattr(context, "_RUNTIME_CONTEXT", None), "_current_context", None)
-_attach, _detach = (
-    (_variable.set, _variable.reset)
-    if isinstance(_variable, ContextVar)
-    else (context.attach, context.detach)
-)
-
-_SAMPLED_FLAGS, _UNSAMPLED_FLAGS = frozenset("13579bdf"), frozenset("02468ace")
-"""Last digits of flags whose lowest bit is set, and is not."""
+_IS_SAMPLED = {digit: digit in "13579bdf" for digit in "0123456789abcdef"}
+"""By the last digit of the flags: whether their lowest bit is set."""
 
 
 class AroundAttempt(Scope, LateSpan):
@@ -61,6 +46,9 @@ class AroundAttempt(Scope, LateSpan):
     """
 
     # What most attempts never change costs them nothing.
+    _own = False
+    """Whether it is a trace of its own."""
+    _sampled = False
     _fields: dict[str, object] | None = None
     _span: Span | None = None
     _root: Span | None = None
@@ -76,29 +64,36 @@ class AroundAttempt(Scope, LateSpan):
 
     def __enter__(self) -> Self:
         attempt, tracing = self._attempt, self._tracing
-        self._started = time.time_ns()
-        own = self._own = tracing.rule.links(attempt)
+        self._started = time_ns()
+        headers = attempt.headers
+        if attempt.number > 1 or attempt.now - attempt.submitted > tracing.joins or LINK in headers:
+            self._own = tracing.rule.links(attempt)
         # The fifty-fifth character and last is all that has to be looked at in most cases. Whether the others
         # are as they should be is seen when somebody needs them.
-        flag = attempt.headers.get(TRACEPARENT, "")[54:]
-        self._sampled = flag in _SAMPLED_FLAGS
-        if own or not tracing.sampling.follows or not (self._sampled or flag in _UNSAMPLED_FLAGS):
-            self._span = self._make_span(parse_headers(attempt.headers))
+        sampled = _IS_SAMPLED.get(headers.get(TRACEPARENT, "")[54:])
+        if sampled is None or self._own or not tracing.follows:
+            self._span = self._make_span(parse_headers(headers))
+        elif sampled:
+            self._sampled = True
         attempt.trace = self  # undone at the end: an attempt is not seen by the garbage collector
         # A dictionary that is no `Context`, which nobody who reads one can tell: 0.4 µs a job.
-        self.context = context = {_SPAN_KEY: self}  # type: ignore[assignment]
-        self._attached = _attach(context)  # type: ignore[arg-type]
-        self._entered: Token[Scope] = enter(self)
+        self._attached = attach({SPAN_KEY: self, SCOPE_KEY: self})  # type: ignore[arg-type]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        leave(self._entered)
-        _detach(self._attached)
-        self._ended = time.time_ns()
-        self._attempt.trace = self.context = None  # no circle is left for the garbage collector
-        if not self.told_later:
+        detach(self._attached)
+        self._ended = ended = time_ns()
+        attempt = self._attempt
+        attempt.trace = None  # no circle is left for the garbage collector
+        # Asked here first, because most attempts are not kept.
+        if (
+            self._sampled
+            or type(attempt.outcome) is not Succeeded
+            or attempt.number > 1
+            or ended - self._started >= self._tracing.slow
+        ) and not self.told_later:
             self.show_end()
 
     @property
@@ -134,7 +129,7 @@ class AroundAttempt(Scope, LateSpan):
     def exemplar(self) -> str | None:
         """The trace id, where the trace is sampled or, at the end, turns out to be kept."""
         if not self._sampled:
-            nanoseconds = (self._ended or time.time_ns()) - self._started
+            nanoseconds = (self._ended or time_ns()) - self._started
             why = self._tracing.rule.keeps(self._attempt, nanoseconds)
             if why is None:
                 return None

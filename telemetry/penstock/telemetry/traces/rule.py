@@ -5,6 +5,7 @@ processed alone. One trace is what people want of a request and the job it asked
 or the ten thousand jobs of one batch, in one trace are what no trace store and no reader can use.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -46,6 +47,10 @@ class TraceRule(msgspec.Struct, frozen=True, kw_only=True):
         if requests[0].schedule is not None:
             return {LINK: "schedule"}
         return {LINK: "batch"} if len(requests) > 1 else {}
+
+    def joins(self) -> float:
+        """Seconds from its submission within which a first attempt is in that trace, if no header speaks."""
+        return {"auto": self.soon, "parent": math.inf, "link": -math.inf}[self.mode]
 
     def links(self, attempt: Attempt) -> bool:
         """Whether `attempt` is a trace of its own."""

@@ -50,6 +50,12 @@ class Tracing:
         self.sampling = Sampling(provider.sampler)
         self._redact = redact
         self.sorts = Sorts()
+        self.follows = self.sampling.follows
+        """Whether what has a parent is sampled where that is; the sampler need not be asked."""
+        self.joins = self.rule.joins()
+        """Seconds from submission within which the rule need not be asked of a first attempt."""
+        self.slow = self.rule.slow * 1e9
+        """Nanoseconds from which on it has to be asked of an attempt that went well."""
         self.around_attempt: Callable[[Attempt], AroundAttempt | UntracedAttempt] = (
             partial(AroundAttempt, self) if self.enabled else UntracedAttempt
         )
