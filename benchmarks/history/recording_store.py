@@ -1,6 +1,8 @@
 """A store that records what is asked of it and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import NamedTuple
 
 from benchmarks.history import records
 from benchmarks.history.recorder import Recorder
@@ -12,6 +14,7 @@ from penstock.engine.store import (
     PLAIN,
     Cancellation,
     Claim,
+    Claimed,
     Heartbeat,
     NewJob,
     Reaping,
@@ -21,7 +24,18 @@ from penstock.engine.store import (
     Submitted,
     Terms,
     Verdict,
+    Wake,
 )
+
+
+class _Sent(NamedTuple):
+    """A claim, and whether a job may be handed over under the next number."""
+
+    number: int
+    at: int
+    since: int
+    """The earliest moment at which the store can have carried it out."""
+    handed: bool
 
 
 class RecordingStore(Relay):
@@ -33,9 +47,7 @@ class RecordingStore(Relay):
     def __init__(self, inner: Store, recorder: Recorder) -> None:
         super().__init__(inner)
         self._recorder = recorder
-        self._claims: dict[
-            tuple[str, str], tuple[int, int]
-        ] = {}  # number of the last, when it was sent first
+        self._claims: dict[tuple[str, str], _Sent] = {}  # the last ones
 
     async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms = PLAIN) -> list[Submitted]:
         to, call = self._recorder, self._recorder.next_call()
@@ -50,22 +62,47 @@ class RecordingStore(Relay):
         return answers
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
         to = self._recorder
-        last, sent = self._claims.get((queue, worker), (0, 0))
-        if number != last:
-            sent = to.clock()
-            self._claims[queue, worker] = number, sent
-        claim = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle)
+        last = self._claims.get((queue, worker))
+        if last is None or number != last.number:
+            # Since the last, where that allowed it, a job may have been handed over under this number.
+            at = to.clock()
+            since = last.at if last is not None and last.handed else at
+            self._claims[queue, worker] = last = _Sent(number, at, since, handed)
+        claim = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle, handed=handed)
         if claim is not None and claim.jobs:
-            jobs = [_claimed(one.suffix, one.token, one.raw) for one in claim.jobs]
-            to.write(
-                records.Claimed(
-                    by=to.by, at=to.clock(), sent=sent, queue=queue, worker=worker, number=number, jobs=jobs
-                )
-            )
+            self._claimed(queue, worker, number, last.since, claim.jobs)
         return claim
+
+    @asynccontextmanager
+    async def listen(self, worker: str, queues: Sequence[str]) -> AsyncGenerator[AsyncIterator[Wake]]:
+        async with super().listen(worker, queues) as wakes, aclosing(self._heard(worker, wakes)) as heard:
+            yield heard
+
+    async def _heard(self, worker: str, wakes: AsyncIterator[Wake]) -> AsyncGenerator[Wake]:
+        async for wake in wakes:
+            if (handed := wake.handed) is not None:
+                since = self._claims[wake.queue, worker].at  # of the claim that allowed it
+                self._claimed(wake.queue, worker, handed.number, since, [handed.job])
+            yield wake
+
+    def _claimed(self, queue: str, worker: str, number: int, sent: int, claimed: Sequence[Claimed]) -> None:
+        to, jobs = self._recorder, [_entry(one.suffix, one.token, one.raw) for one in claimed]
+        to.write(
+            records.Claimed(
+                by=to.by, at=to.clock(), sent=sent, queue=queue, worker=worker, number=number, jobs=jobs
+            )
+        )
 
     async def settle(self, queue: str, worker: str, settlements: Sequence[Settlement]) -> list[Verdict]:
         to, call = self._recorder, self._recorder.next_call()
@@ -152,7 +189,7 @@ class RecordingStore(Relay):
         return reaping
 
 
-def _claimed(suffix: str, token: int, raw: bytes) -> ClaimedEntry:
+def _entry(suffix: str, token: int, raw: bytes) -> ClaimedEntry:
     """The header's third and fourth words are attempts and crashes (`penstock.engine.record`)."""
     words = raw.split(b" ", 4)
     return ClaimedEntry(suffix, token, int(words[2]), int(words[3]))

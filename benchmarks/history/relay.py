@@ -71,10 +71,18 @@ class Relay:
         return await self.relay(partial(self.inner.leave, queue, worker))
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
-        claim = partial(self.inner.claim, queue, worker, number, count, suspect=suspect, idle=idle)
-        return await self.relay(claim)
+        claim = partial(self.inner.claim, queue, worker, number, count, suspect=suspect)
+        return await self.relay(partial(claim, idle=idle, handed=handed))
 
     async def return_claim(self, queue: str, worker: str, number: int) -> Released:
         return await self.relay(partial(self.inner.return_claim, queue, worker, number))

@@ -57,7 +57,8 @@ async def _open_loop(client: Client, rate: float, seconds: float, seed: int) -> 
 
 
 async def _submit(client: Client, intended: Sequence[float]) -> None:
-    await client.submit_many([tick.request(at) for at in intended])
+    called = time.monotonic()
+    await client.submit_many([tick.request(at, called) for at in intended])
 
 
 async def _fill(client: Client, jobs: int, seconds: float) -> Figures:
@@ -68,7 +69,7 @@ async def _fill(client: Client, jobs: int, seconds: float) -> Figures:
     while (elapsed := time.monotonic() - began) < seconds:
         if waiting < jobs:
             more = min(_MOST, jobs - waiting)
-            await client.submit_many([tick.request(-1.0)] * more)
+            await client.submit_many([tick.request(-1.0, -1.0)] * more)
             submitted += more
         facts = await client.store.facts("default")
         waiting = facts.ready + facts.running

@@ -1,7 +1,7 @@
 """The worker whose jobs are timed: `… REDIS`. It works all the time; a turn asks what it has seen so far.
 
-A job says when it should have been submitted, on the clock that all processes of a machine share; one that
-says a time below zero is not timed: it only makes work.
+A job says when it should have been submitted, and when it was, on the clock that all processes of a machine
+share; one that says a time below zero is not timed: it only makes work.
 """
 
 import sys
@@ -20,15 +20,18 @@ from penstock.engine.transport import Redis
 
 timing = Module("timing")
 _intended: dict[str, float] = {}  # by id without queue: when it should have been submitted
+_called: list[float] = []
 _started: list[float] = []
 _settled: list[float] = []
 
 
 @timing.job
-async def tick(ctx: JobContext, intended: float) -> None:
+async def tick(ctx: JobContext, intended: float, called: float) -> None:
     """Note how late it is."""
     if intended > 0:
-        _started.append(time.monotonic() - intended)
+        now = time.monotonic()
+        _called.append(now - called)
+        _started.append(now - intended)
         _intended[ctx.id.rpartition(".")[2]] = intended
 
 
@@ -59,7 +62,7 @@ async def _tell(order: Order) -> dict[str, float]:
         while len(_settled) < expected:  # noqa: ASYNC110 -- an event would have to be set by what is timed
             await trio.sleep(0.02)
     found = {"count": float(len(_settled))}
-    for name, seen in (("start", _started), ("settled", _settled)):
+    for name, seen in (("call", _called), ("start", _started), ("settled", _settled)):
         seen.sort()
         found |= {f"{name} {of:g}": quantile(seen, of) * 1000 for of in QUANTILES if seen}
         seen.clear()

@@ -58,12 +58,20 @@ class SlowClaims(MemoryStore):
         self._before, self._after = before, after
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
         slow = self.slow
         if slow:
             await trio.sleep(self._before)
-        answer = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle)
+        answer = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle, handed=handed)
         if slow and answer is not None and answer.jobs:
             await trio.sleep(self._after)
         return answer
@@ -86,7 +94,7 @@ async def test_a_stop_holds_for_what_a_claim_under_way_brings(
         worker = await rig.start_worker(queues=queues, concurrency=2, grace=0)
         await trio.sleep(1)  # it has found nothing and waits to be woken
         store.slow = True
-        receipt = await rig.client.submit(long)
+        receipt, _ = await rig.client.submit_many([long.request()] * 2)  # one would come with the wake-up
         await trio.sleep(late / 2)
         worker.stop()
         await rig.ears.wait_for(WorkerStopped, within=2 * SECONDS)

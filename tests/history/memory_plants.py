@@ -58,10 +58,10 @@ def _drop(queue: QueueState, now: int, worker: str, held: Sequence[tuple[str, in
 
 
 def _claim_with_an_old_token(
-    queue: QueueState, now: int, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    queue: QueueState, now: int, worker: str, number: int, count: int, **how: bool
 ) -> Claim | None:
     queue._last_token = 0
-    return claiming.claim(queue, now, worker, number, count, suspect=suspect, idle=idle)
+    return claiming.claim(queue, now, worker, number, count, **how)
 
 
 PLANTS = [

@@ -50,6 +50,8 @@ declarations = st.lists(
 )
 moments = st.sampled_from([START, START + 1, START + 20, START + 60, START + LEASE])
 firings = st.builds(Firing, name=names, moment=moments, next=st.just(START), worker=workers)
+manners = st.fixed_dictionaries({"suspect": st.booleans(), "idle": st.booleans(), "handed": st.booleans()})
+"""How a claim is made."""
 suffixes = st.sampled_from([f"j{number}" for number in range(40)])
 
 

@@ -22,6 +22,7 @@ from model.drawing import (
     anybody,
     declarations,
     firings,
+    manners,
     names,
     new_jobs,
     reporters,
@@ -124,23 +125,35 @@ class StoresInStep(RuleBasedStateMachine):
         self.stores.ask(lambda store: store.leave(QUEUE, worker))
         self.numbers.pop(worker, None)
 
-    @rule(target=claimed, whom=anybody, count=st.integers(0, 6), suspect=st.booleans(), idle=st.booleans())
-    def claim(self, whom: tuple[int, str], count: int, suspect: bool, idle: bool) -> Many:
+    @rule(target=claimed, whom=anybody, count=st.integers(0, 6), how=manners)
+    def claim(self, whom: tuple[int, str], count: int, how: dict[str, bool]) -> Many:
+        """Also under a number under which a job has been handed over, as one whose wake-up was lost."""
         worker = self.somebody(whom)
         self.numbers[worker] = number = self.numbers.get(worker, 0) + 1
-        return self.ask_for_jobs(worker, number, count, suspect, idle)
+        return self.ask_for_jobs(worker, number, count, how)
 
-    @rule(target=claimed, whom=anybody, older=st.integers(0, 2), suspect=st.booleans(), idle=st.booleans())
-    def claim_again(self, whom: tuple[int, str], older: int, suspect: bool, idle: bool) -> Many:
+    @precondition(lambda self: not len(self.stores.memory._queue(QUEUE).ready))
+    @rule(target=claimed, whom=anybody, job=new_jobs, arrives=st.booleans())
+    def hand_over(self, whom: tuple[int, str], job: NewJob, arrives: bool) -> Many:
+        """A job comes while somebody waits for it, who may not hear of it."""
+        worker = self.somebody(whom)
+        number = self.numbers.get(worker, 0) + 1
+        self.numbers[worker] = number + arrives
+        self.ask_for_jobs(worker, number, 1, {"suspect": False, "idle": True, "handed": True})
+        self.submit([job], 0)
+        return self.ask_for_jobs(worker, number + arrives, 1, {"suspect": False, "idle": False})
+
+    @rule(target=claimed, whom=anybody, older=st.integers(0, 2), how=manners)
+    def claim_again(self, whom: tuple[int, str], older: int, how: dict[str, bool]) -> Many:
         """A number that was used, or given back."""
         worker = self.somebody(whom)
         number = max(1, self.numbers.get(worker, 0) - older)
         self.numbers[worker] = max(number, self.numbers.get(worker, 0))
-        return self.ask_for_jobs(worker, number, 3, suspect, idle)
+        return self.ask_for_jobs(worker, number, 3, how)
 
-    def ask_for_jobs(self, worker: str, number: int, count: int, suspect: bool, idle: bool) -> Many:
+    def ask_for_jobs(self, worker: str, number: int, count: int, how: dict[str, bool]) -> Many:
         self.stores.advance(1)  # who has been idle longest shows by the clock
-        claim = self.stores.claim(worker, number, count, suspect=suspect, idle=idle)
+        claim = self.stores.claim(worker, number, count, **how)
         return multiple(*((worker, job) for job in claim.jobs) if claim is not None else ())
 
     @rule(whom=anybody, older=st.integers(-1, 2))

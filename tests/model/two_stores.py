@@ -83,14 +83,14 @@ class TwoStores:
         assert (given, refused) == (specified, reason), f"Redis {given, refused}, memory {specified, reason}"
         return given
 
-    def claim(self, worker: str, number: int, count: int, *, suspect: bool, idle: bool) -> Claim | None:
+    def claim(self, worker: str, number: int, count: int, **how: bool) -> Claim | None:
         """As `ask`; which tenant's turn it was is Redis' to choose."""
 
         async def claim() -> Claim | None:
-            given = await self.redis.claim(QUEUE, worker, number, count, suspect=suspect, idle=idle)
+            given = await self.redis.claim(QUEUE, worker, number, count, **how)
             chosen = [job.suffix for job in given.jobs] if given is not None else []
             with guided(self.memory._queue(QUEUE), chosen):
-                expected = await self.memory.claim(QUEUE, worker, number, count, suspect=suspect, idle=idle)
+                expected = await self.memory.claim(QUEUE, worker, number, count, **how)
             assert given == expected, f"Redis {given}, memory {expected}"
             return given
 

@@ -29,8 +29,8 @@ class View(msgspec.Struct, kw_only=True):
     slots: dict[str, int]
     reporter: dict[str, int]
     schedules: dict[str, Standing]
-    idle: list[str]
-    """Workers that wait to be woken, longest first."""
+    idle: list[tuple[str, bool]]
+    """Workers that wait to be woken, longest first; whether they take a job with the wake-up."""
     cancels: set[str]
     unique: dict[str, str]
     dead: set[str]
@@ -82,7 +82,7 @@ def memory_view(queue: QueueState) -> View:
         slots=dict(queue.slots),
         reporter=dict(queue.reporter),
         schedules=dict(queue.schedules),
-        idle=list(queue.idle),
+        idle=list(queue.idle.items()),
         cancels=set(queue.cancels),
         unique={f"{tenant} {key}": suffix for (tenant, key), suffix in jobs._by_key.items()},
         dead=set(jobs._dead),
@@ -115,6 +115,8 @@ class Keys(msgspec.Struct):
     hashes: dict[str, dict[str, str]] = {}
     zsets: dict[str, dict[str, int]] = {}
     """In the order of their scores."""
+    idle: list[tuple[str, bool]] = []
+    """The zset of that name, by whose scores half a millisecond says something."""
 
 
 async def redis_keys(redis: Redis, queue: str) -> Keys:
@@ -133,9 +135,10 @@ async def redis_keys(redis: Redis, queue: str) -> Keys:
         elif kind == b"hash":
             keys.hashes[name] = dict(zip(words[::2], words[1::2], strict=True))
         else:
-            keys.zsets[name] = {
-                word: int(float(score)) for word, score in zip(words[::2], words[1::2], strict=True)
-            }
+            scores = {word: float(score) for word, score in zip(words[::2], words[1::2], strict=True)}
+            keys.zsets[name] = {word: int(score) for word, score in scores.items()}
+            if name == "idle":
+                keys.idle = [(word, score % 1 > 0) for word, score in scores.items()]
     return keys
 
 
@@ -168,7 +171,7 @@ def redis_view(keys: Keys) -> View:
         slots={worker: int(count) for worker, count in keys.hashes.get("slots", {}).items()},
         reporter={reporter: int(until)} if reporter else {},
         schedules=standings({n: text.encode() for n, text in keys.hashes.get("schedules", {}).items()}),
-        idle=list(keys.zsets.get("idle", {})),
+        idle=keys.idle,
         cancels=set(keys.hashes.get("cancels", {})),
         unique=keys.hashes.get("unique", {}),
         dead=set(keys.zsets.get("dead", {})),

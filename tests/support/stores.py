@@ -143,15 +143,19 @@ class Hand:
         self.name = name
         self.number = 0
 
-    async def claim(self, count: int = 100, *, suspect: bool = True, idle: bool = False) -> Claim | None:
+    async def claim(
+        self, count: int = 100, *, suspect: bool = True, idle: bool = False, handed: bool = False
+    ) -> Claim | None:
         """Claim under a new number."""
         self.number += 1
-        return await self.again(count, suspect=suspect, idle=idle)
+        return await self.again(count, suspect=suspect, idle=idle, handed=handed)
 
-    async def again(self, count: int = 100, *, suspect: bool = True, idle: bool = False) -> Claim | None:
+    async def again(
+        self, count: int = 100, *, suspect: bool = True, idle: bool = False, handed: bool = False
+    ) -> Claim | None:
         """Send the last claim once more."""
         return await self.store.claim(
-            self.queue.name, self.name, self.number, count, suspect=suspect, idle=idle
+            self.queue.name, self.name, self.number, count, suspect=suspect, idle=idle, handed=handed
         )
 
     async def take(self, count: int = 100, *, suspect: bool = True) -> list[Claimed]:
@@ -199,10 +203,10 @@ class Hand:
         return (await self.store.leave(self.queue.name, self.name)).suffixes
 
     @asynccontextmanager
-    async def idle(self) -> AsyncGenerator[AsyncIterator[Wake]]:
-        """Listening, and registered to be woken."""
+    async def idle(self, *, handed: bool = False) -> AsyncGenerator[AsyncIterator[Wake]]:
+        """Listening, and registered to be woken, with a job in hand or without."""
         async with self.store.listen(self.name, [self.queue.name]) as wakes:
-            claim = await self.claim(idle=True)
+            claim = await self.claim(idle=True, handed=handed)
             assert claim is not None
             assert claim.jobs == []
             yield wakes

@@ -1,11 +1,13 @@
 """The claimer: carries one queue's claims to the store, one at a time, until each is answered."""
 
+from collections.abc import Sequence
+
 import trio
 
 from penstock.engine.heartbeat import Heartbeat
 from penstock.engine.held import Held
 from penstock.engine.shift import Shift
-from penstock.engine.store import Claim
+from penstock.engine.store import Claim, Claimed, Handed
 
 
 class Order:
@@ -60,6 +62,17 @@ class Claimer:
                 self._under_way = None
                 self._take(order, claim)
 
+    def receive(self, handed: Handed) -> None:
+        """Take a job that came with a wake-up, unless a claim of the same number has brought it, or will.
+
+        While a claim is under way that one will, or the next.
+        """
+        if self._under_way is None and handed.number > self._number:
+            self._number, full = handed.number, self._shift.full
+            self._hold([handed.job], handed.now)
+            if full:  # word was left with several queues, and another's job has taken the place
+                self._shift.give_back_buffered("no_room")
+
     async def give_up(self) -> None:
         """Give back what a claim has taken whose answer nobody waits for any more."""
         if self._under_way is not None:
@@ -67,23 +80,36 @@ class Claimer:
             self._under_way = None
 
     async def _ask(self, order: Order) -> Claim | None:
-        claim, worker = self._shift.store.claim, self._shift.worker
-        return await claim(
-            self._queue, worker, self._number, order.wanted, suspect=order.suspect, idle=order.idle
+        shift, queue = self._shift, self._queue
+        # One who did not know the last job would only park the next.
+        handed = order.idle and queue not in shift.baffled
+        return await shift.store.claim(
+            queue,
+            shift.worker,
+            self._number,
+            order.wanted,
+            suspect=order.suspect,
+            idle=order.idle,
+            handed=handed,
         )
 
     def _take(self, order: Order, claim: Claim) -> None:
-        shift, queue = self._shift, self._queue
-        now = trio.current_time()
-        for claimed in claim.jobs:
-            shift.take(Held(queue, claimed, self._number, claim.now, now))
-        shift.answered[queue] = self._number
-        if shift.draining:  # before a consumer sees them: nothing starts any more
-            shift.give_back_buffered("drain")
+        shift = self._shift
+        self._hold(claim.jobs, claim.now)
         if claim.next_due is not None:
-            shift.agenda[queue].note((claim.next_due - claim.now) / 1000)
+            shift.agenda[self._queue].note((claim.next_due - claim.now) / 1000)
         order.taken = len(claim.jobs)
         order.answered.set()
         self._was_late = order.late
         if order.late and (claim.jobs or not order.idle):
             shift.kick()  # there may be more, and the queue does not know that this worker waits
+
+    def _hold(self, jobs: Sequence[Claimed], claimed_at: int) -> None:
+        """Take over what the store gave under the last number; `claimed_at` is its clock."""
+        shift, queue = self._shift, self._queue
+        now = trio.current_time()
+        for claimed in jobs:
+            shift.take(Held(queue, claimed, self._number, claimed_at, now))
+        shift.answered[queue] = self._number
+        if shift.draining:  # before a consumer sees them: nothing starts any more
+            shift.give_back_buffered("drain")

@@ -92,7 +92,7 @@ class JobsReleased(msgspec.Struct, frozen=True, gc=False):
 
     queue: str
     count: int
-    reason: str  # "drain" | "shutdown" | "waited_too_long" | "lost_reply" | "crash"
+    reason: str  # "drain" | "shutdown" | "waited_too_long" | "no_room" | "lost_reply" | "crash"
 
 
 class WorkersReaped(msgspec.Struct, frozen=True, gc=False):

@@ -61,7 +61,9 @@ class Fetcher:
         shift = self._shift
         while not shift.draining:
             wanted = self._wanted()
-            if wanted > 0 and await self._claim(wanted) > 0:
+            if wanted <= 0:
+                self._left_word = False  # it was woken with a job in hand, and has no room for another
+            elif await self._claim(wanted) > 0:
                 continue
             if shift.draining:
                 break

@@ -28,6 +28,7 @@ from penstock.engine.store import (
     Claim,
     Claimed,
     Ended,
+    Handed,
     Heartbeat,
     NewJob,
     Promotion,
@@ -165,9 +166,18 @@ class RedisStore:
         return Released(_texts(await self._call("leave", queue, worker)))
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
-        reply = await self._call("claim", queue, worker, number, count, int(suspect), int(idle))
+        waits = int(idle) + int(idle and handed)
+        reply = await self._call("claim", queue, worker, number, count, int(suspect), waits)
         if reply is None:
             return None
         now, due, more, flat = reply
@@ -234,8 +244,7 @@ class RedisStore:
     async def _wakes(self, inbox: Inbox, channels: dict[bytes, str]) -> AsyncGenerator[Wake]:
         while True:
             channel, payload = await inbox.receive()
-            _, _, suffix = payload.decode().partition("cancel ")
-            yield Wake(channels[channel], suffix or None)
+            yield _wake(channels[channel], payload)
 
     async def nudge(self, queue: str) -> None:
         await self._call("nudge", queue)
@@ -278,6 +287,18 @@ class RedisStore:
 
     async def ping(self) -> None:
         await self.redis.execute("PING", retry_for=0)
+
+
+def _wake(queue: str, payload: bytes) -> Wake:
+    """Read what `wake`, `hand_over` and `cancel` publish."""
+    what, _, words = payload.partition(b" ")
+    if what == b"cancel":
+        return Wake(queue, cancel=words.decode())
+    if what != b"job":
+        return Wake(queue)
+    head, _, raw = words.partition(b"\n")
+    now, number, token, suffix = head.split(b" ", 3)
+    return Wake(queue, handed=Handed(Claimed(suffix.decode(), int(token), raw), int(number), int(now)))
 
 
 def _texts(words: list[bytes]) -> list[str]:

@@ -172,11 +172,22 @@ class QueueFacts(msgspec.Struct, frozen=True):
     counts in each."""
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """A job that was claimed for a worker as it came."""
+
+    job: Claimed
+    number: int
+    """Of the claim: the one behind the worker's last; sent by the worker itself, it brings the job again."""
+    now: int
+    """The store's clock at the claim."""
+
+
 class Wake(msgspec.Struct, frozen=True):
-    """Word for a worker: `cancel` names a job it runs; without one: look for work."""
+    """Word for a worker: `cancel` names a job it runs, `handed` is one to run; else: look for work."""
 
     queue: str
     cancel: str | None = None
+    handed: Handed | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -250,14 +261,23 @@ class Store(Protocol):
         ...
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
         """Take up to `count` ready jobs: by priority, tenants in turn, first in first out.
 
         `number` grows with each new claim of this worker. The same number again gives what is still held
         under it; a number that was returned gives nothing. With `suspect`, at most one of them may be
         a job that was held by a worker that died. With `idle`, an empty answer registers the worker
-        to be woken (`listen`). None where the worker has no live lease.
+        to be woken (`listen`); with `handed` too, to be woken with a job in hand: one that comes while no
+        other is ready is claimed for it, under the next number. None where the worker has no live lease.
         """
         ...
 

@@ -122,15 +122,16 @@ class Worker:
             with shift.scope:
                 if not (joined := await self._join(shift)):
                     return
+                claimers = {queue: Claimer(shift, queue) for queue in shift.queues}
                 async with trio.open_nursery() as upkeep:
-                    flushed = await self._start_upkeep(upkeep, shift)
+                    flushed = await self._start_upkeep(upkeep, shift, claimers)
                     if not self._started:
                         self._started = True
                         task_status.started()
                     self._seams.observers.emit(
                         WorkerStarted(shift.worker, shift.queues, self.settings.concurrency)
                     )
-                    await self._run_jobs(shift)
+                    await self._run_jobs(shift, list(claimers.values()))
                     shift.close_settlers()
                     with trio.move_on_after(FLUSH_SECONDS):
                         await flushed.wait()
@@ -164,14 +165,19 @@ class Worker:
         await self._drain.wait()
         scope.cancel()
 
-    async def _start_upkeep(self, nursery: trio.Nursery, shift: Shift) -> trio.Event:
+    async def _start_upkeep(
+        self, nursery: trio.Nursery, shift: Shift, claimers: Mapping[str, Claimer]
+    ) -> trio.Event:
         """Start every loop but the fetcher and the consumers; the event tells that the settler has ended."""
         for queue in shift.queues:
             nursery.start_soon(self._look_after, nursery, shift, queue)
         flushed, listening = trio.Event(), trio.Event()
+        receivers = {queue: claimer.receive for queue, claimer in claimers.items()}
         nursery.start_soon(self._settle, shift, flushed)
         nursery.start_soon(self._wind_down, shift, listening)
-        nursery.start_soon(self._supervisor.keep, "listener", partial(listen, shift, listening.set))
+        nursery.start_soon(
+            self._supervisor.keep, "listener", partial(listen, shift, receivers, listening.set)
+        )
         await listening.wait()  # from here on no wake-up can be missed, or the fetcher knows
         return flushed
 
@@ -192,13 +198,12 @@ class Worker:
                 nursery.start_soon(self._supervisor.keep, "settler", settler.run)
         flushed.set()
 
-    async def _run_jobs(self, shift: Shift) -> None:
+    async def _run_jobs(self, shift: Shift, claimers: Sequence[Claimer]) -> None:
         """Fetch and consume until drained."""
         keep = self._supervisor.keep
         async with trio.open_nursery() as nursery:
             for _ in range(self.settings.concurrency):
                 nursery.start_soon(keep, "consumer", partial(consume, shift, self._runner))
-            claimers = [Claimer(shift, queue) for queue in shift.queues]
             with shift.fetching:
                 async with trio.open_nursery() as claims:
                     await keep("fetcher", Fetcher(shift, claimers, claims, self._supervisor).run)

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 
 from penstock.engine.memory_store.state import Hold, QueueState
-from penstock.engine.store import Claim, Claimed, Released
+from penstock.engine.store import Claim, Claimed, Handed, Released, Wake
 
 
 def claim(
-    queue: QueueState, now: int, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+    queue: QueueState,
+    now: int,
+    worker: str,
+    number: int,
+    count: int,
+    *,
+    suspect: bool,
+    idle: bool,
+    handed: bool,
 ) -> Claim | None:
     """Take jobs under a new number; then tell what is held under it, which is all that an old one does."""
     if not queue.is_live(worker, now):
@@ -17,7 +25,7 @@ def claim(
         taken = queue.ready.take(count, suspect=suspect)
         for suffix in taken:
             queue.running[suffix] = Hold(worker, queue.new_token(), number, now)
-        _pass_word(queue, now, worker, found=bool(taken), idle=idle)
+        _pass_word(queue, worker, found=bool(taken), idle=idle, handed=handed)
     jobs = [
         Claimed(suffix, hold.token, queue.jobs[suffix].encode())
         for suffix, hold in queue.held_by(worker)
@@ -26,7 +34,7 @@ def claim(
     return Claim(jobs, now, queue.scheduled.next_due(), more=len(queue.ready) > 0)
 
 
-def _pass_word(queue: QueueState, now: int, worker: str, *, found: bool, idle: bool) -> None:
+def _pass_word(queue: QueueState, worker: str, *, found: bool, idle: bool, handed: bool) -> None:
     """Who finds work is idle no more; who leaves work behind wakes somebody else for it.
 
     One that found nothing wakes nobody: while only suspects wait, workers that may not take one would
@@ -38,7 +46,20 @@ def _pass_word(queue: QueueState, now: int, worker: str, *, found: bool, idle: b
         if len(queue.ready) > 0:
             queue.wake_one()
     elif idle:
-        queue.idle[worker] = None
+        queue.idle[worker] = handed
+
+
+def hand_over(queue: QueueState, now: int, suffix: str) -> bool:
+    """Have the worker that has been idle longest claim a job that is in no line; False if none does."""
+    while (worker := next(iter(queue.idle), None)) is not None and queue.idle[worker]:
+        del queue.idle[worker]
+        if queue.is_live(worker, now) and queue.mail.listens(worker):
+            number = queue.numbers[worker] = queue.numbers.get(worker, 0) + 1
+            hold = queue.running[suffix] = Hold(worker, queue.new_token(), number, now)
+            job = Claimed(suffix, hold.token, queue.jobs[suffix].encode())
+            queue.mail.tell(worker, Wake(queue.name, handed=Handed(job, number, now)))
+            return True
+    return False
 
 
 def nudge(queue: QueueState, now: int) -> None:

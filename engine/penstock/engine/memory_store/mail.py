@@ -59,6 +59,10 @@ class Mail:
         self._workers: dict[str, list[Mailbox[Wake]]] = defaultdict(list)
         self._watchers: list[Mailbox[Ended]] = []
 
+    def listens(self, worker: str) -> bool:
+        """Whether somebody does under that name."""
+        return worker in self._workers
+
     def tell(self, worker: str, wake: Wake) -> bool:
         """Send `wake` to `worker`; False where nobody listens under that name."""
         boxes = self._workers.get(worker, [])

@@ -42,7 +42,7 @@ class QueueState:
         self.revoked: dict[str, int] = {}  # worker → when; those whose jobs are still in `running`
         self.numbers: dict[str, int] = {}  # worker → the last claim number it used
         self.slots: dict[str, int] = {}  # worker → jobs it can run at once, where it said so
-        self.idle: dict[str, None] = {}  # workers that wait to be woken, longest first
+        self.idle: dict[str, bool] = {}  # worker that waits to be woken → takes a job with it; longest first
         self.reporter: dict[str, int] = {}  # who tells about the queue → until when; one at most
         self.failures: dict[str, FailureCount] = {}  # by fingerprint
         self.schedules: dict[str, Standing] = {}

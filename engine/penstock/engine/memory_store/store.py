@@ -114,9 +114,19 @@ class MemoryStore:
         return await self._step(queue, leasing.leave, worker)
 
     async def claim(
-        self, queue: str, worker: str, number: int, count: int, *, suspect: bool, idle: bool
+        self,
+        queue: str,
+        worker: str,
+        number: int,
+        count: int,
+        *,
+        suspect: bool,
+        idle: bool,
+        handed: bool = False,
     ) -> Claim | None:
-        return await self._step(queue, claiming.claim, worker, number, count, suspect=suspect, idle=idle)
+        return await self._step(
+            queue, claiming.claim, worker, number, count, suspect=suspect, idle=idle, handed=handed
+        )
 
     async def return_claim(self, queue: str, worker: str, number: int) -> Released:
         return await self._step(queue, claiming.return_claim, worker, number)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from penstock.engine.errors import ENDINGS, QueueFull
 from penstock.engine.job import Job, JobState
 from penstock.engine.limits import RESULT_TTL
+from penstock.engine.memory_store.claiming import hand_over
 from penstock.engine.memory_store.state import QueueState
 from penstock.engine.record import VERSION, Header, Record, describe
 from penstock.engine.store import Cancellation, NewJob, Submitted, Terms, Wake
@@ -63,11 +64,13 @@ class _Drafts:
                 raise QueueFull(self._queue.name, len(waiting), most)
 
     def store(self) -> None:
-        """Store them and line them up."""
+        """Store them, and line them up or, if it is one that nothing waits before, hand it over."""
+        alone = len(self._new) == 1 and not len(self._queue.ready)
         for suffix, (job, header) in self._new.items():
             self._queue.jobs.add(job, header)
             if header.state is JobState.READY:
-                self._queue.make_ready(suffix)
+                if not (alone and hand_over(self._queue, self._now, suffix)):
+                    self._queue.make_ready(suffix)
             else:
                 self._queue.scheduled.put(suffix, header.due)
 

@@ -1,5 +1,6 @@
 -- Takes ready jobs for a worker with a live lease.
--- ARGV: worker, number of the claim, most jobs, 1 to take one suspect too, 1 to wait for a wake-up if empty
+-- ARGV: worker, number of the claim, most jobs, 1 to take one suspect too, if empty: 1 to wait for a wake-up, 2 for one
+--       that may bring a job
 -- Returns nil without a live lease, else {now, next due or -1, 1 if ready jobs were left, {job, token, record, …}}
 
 local worker, number, wanted = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -96,7 +97,7 @@ end
 
 redis.call('HSET', CLAIMS, worker, number)
 if #ids == 0 then
-  if ARGV[5] == '1' then redis.call('ZADD', IDLE, now, worker) end
+  if ARGV[5] ~= '0' then redis.call('ZADD', IDLE, now + (ARGV[5] - 1) / 2, worker) end
   return { now, next_due(), ready_left(), answer }
 end
 

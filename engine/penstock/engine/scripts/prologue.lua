@@ -10,7 +10,8 @@ local WORKERS = root .. 'workers'     -- zset: worker -> end of its lease
 local REVOKED = root .. 'revoked'     -- zset: worker -> when its lease was revoked; its jobs are not all moved yet
 local CLAIMS = root .. 'claims'       -- hash: worker -> number of its last claim
 local SLOTS = root .. 'slots'         -- hash: worker -> jobs it can run at once; none of those that never said it
-local IDLE = root .. 'idle'           -- zset: worker -> since when it waits to be woken
+local IDLE = root .. 'idle'           -- zset: worker -> since when it waits to be woken; with half a millisecond more, it
+                                      -- takes a job with the wake-up
 local CANCELS = root .. 'cancels'     -- hash: running job that somebody asked to cancel
 local UNIQUE = root .. 'unique'       -- hash: tenant and unique key -> job
 local LOCKS = root .. 'locks'         -- hash: job -> its field in UNIQUE

@@ -7,6 +7,7 @@
 local most, most_endings, FIRST, FIELDS = tonumber(ARGV[1]), tonumber(ARGV[2]), 3, 7
 local today = text_of(now)
 local results, stored, lanes, scheduled, ready = {}, {}, {}, {}, 0
+local depth = 0 -- jobs that are ready, the new ones counted
 local seen, fields, locks, holders = {}, {}, {}, {}
 
 -- Who holds a unique key, in the queue or earlier in this batch.
@@ -69,12 +70,35 @@ local function no_room()
     local endings = redis.call('XLEN', OUTBOX)
     if endings >= most_endings then return -endings end
   end
-  local waiting = ready > 0 and redis.call('HINCRBY', COUNTS, 'ready', ready) - ready or 0
+  if ready > 0 then depth = redis.call('HINCRBY', COUNTS, 'ready', ready) end
+  local waiting = depth - ready
   if most == 0 then return nil end
   local later = #scheduled > 0 and redis.call('ZCARD', SCHEDULED) or 0
   if (ready == 0 or waiting + ready <= most) and (#scheduled == 0 or later + #scheduled / 2 <= most) then return nil end
   if ready > 0 then redis.call('HINCRBY', COUNTS, 'ready', -ready) end
   return math.max(waiting, later)
+end
+
+-- Has the worker that has been idle longest and takes it claim a job that nothing waits before: the wake-up brings it.
+-- Where that does not arrive, the worker's next claim, which has this number, does. False where nobody takes it.
+local function hand_over(job, record)
+  for _ = 1, 100 do
+    local worker, since = unpack(redis.call('ZRANGE', IDLE, 0, 0, 'WITHSCORES'))
+    if not worker or since % 1 == 0 then return false end
+    redis.call('ZREM', IDLE, worker)
+    if alive(worker) then
+      local number = text_of((redis.call('HGET', CLAIMS, worker) or 0) + 1)
+      local token = text_of((redis.call('HGET', COUNTS, 'token') or 0) + 1)
+      local word = 'job ' .. today .. ' ' .. number .. ' ' .. token .. ' ' .. job .. '\n' .. record
+      if redis.call('SPUBLISH', root .. 'wake:' .. worker, word) > 0 then
+        redis.call('HSET', CLAIMS, worker, number)
+        redis.call('HSET', running_key(worker), job, token .. ' ' .. number .. ' ' .. today)
+        redis.call('HSET', COUNTS, 'token', token, 'ready', 0)
+        return true
+      end
+    end
+  end
+  return false
 end
 
 if #ARGV == FIRST - 1 + FIELDS and ARGV[FIRST + 5] == '' then
@@ -101,6 +125,10 @@ else
   end
 end
 
+if ready == 1 and depth == 1 and #stored == 2 then
+  local _, members = next(lanes)
+  if hand_over(members[1], stored[2]) then return results end
+end
 for lane, members in pairs(lanes) do
   if redis.call('RPUSH', lane_key(lane), unpack(members)) == #members then open_lane(lane, members.priority) end
 end
