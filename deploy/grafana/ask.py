@@ -10,8 +10,11 @@ def rate(counter: str, by: str = "") -> str:
 
 
 def rare(counter: str, by: str = "") -> str:
-    """How often in five minutes; 0 also where it has never happened, and so has no series."""
-    return f"sum{_by(by)}(increase({counter}[5m])) or vector(0)"
+    """How often in five minutes; 0 also where it has never happened, and so has no series.
+
+    Only there: without `on ()`, a 0 would stand beside series that have labels.
+    """
+    return f"sum{_by(by)}(increase({counter}[5m])) or on () vector(0)"
 
 
 def quantile(share: float, histogram: str, by: str = "", where: str = "") -> str:

@@ -67,7 +67,6 @@ _ENDS = Row(
         ),
     ),
 )
-# Loki's, of which no test can ask whether there is data: it is not to be had where the tests run.
 _LINES = Row(
     "Its lines",
     (

@@ -13,13 +13,17 @@ _WORKERS = told("penstock_workers", "queue")
 _NOW = Row(
     "Now",
     (
-        number("Alerts", 'count(ALERTS{alertname=~"Penstock.*", alertstate="firing"}) or vector(0)', limit=1),
+        number(
+            "Alerts",
+            'count(ALERTS{alertname=~"Penstock.*", alertstate="firing"}) or on () vector(0)',
+            limit=1,
+        ),
         number("Jobs ended", rate("penstock_jobs_finished_total"), "ops"),
         number("Ready", f"sum({_READY})"),
         number("Running", f"sum({_RUNNING})"),
         number("Oldest ready", 'max(penstock_queue_oldest_job_age_seconds{state="ready"})', "s", limit=900),
         number("Dead letters", f"sum({_DEAD})"),
-        number("Leases on queues", f"sum({_WORKERS})"),
+        number("Queue leases", f"sum({_WORKERS})"),
         number("Redis answers", "min(penstock_store_up)"),
     ),
 )
@@ -95,7 +99,11 @@ _API = Row(
             "s",
             Query(quantile(0.99, "penstock_http_request_seconds", "route"), "{{route}}", exemplars=True),
         ),
-        series("Refused (429), in 5 min", "short", Query(rare('penstock_http_requests_total{status="429"}'))),
+        series(
+            "Refused (429), in 5 min",
+            "short",
+            Query(rare('penstock_http_requests_total{status="429"}'), "refused"),
+        ),
     ),
 )
 

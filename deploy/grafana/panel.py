@@ -109,6 +109,10 @@ def _field(panel: Panel) -> JSON:
             "stacking": {"mode": "normal" if panel.stacked else "none"},
             "thresholdsStyle": {"mode": "off" if panel.limit is None else "line"},
         }
+        if panel.unit == "percentunit":
+            field["custom"]["axisSoftMax"] = 1  # or a line at 0 has an axis of 10,000 %
+    if panel.kind == "table":
+        field["custom"] = {"minWidth": 80}  # pixels of a column; by default ours would not fit on a page
     return field
 
 
@@ -130,5 +134,8 @@ def _columns(panel: Panel) -> list[JSON]:
     names = {f"Value{letter}": query.legend for letter, query in zip(letters, panel.queries, strict=True)}
     return [
         {"id": "merge", "options": {}},
-        {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": names}},
+        {
+            "id": "organize",
+            "options": {"excludeByName": {"Time": True, "__name__": True}, "renameByName": names},
+        },
     ]

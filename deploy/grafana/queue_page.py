@@ -92,9 +92,12 @@ _WORK = Row(
         series(
             "Given back, refused",
             "short",
-            Query(f"sum(increase(penstock_jobs_released_total{{{_Q}}}[5m])) or vector(0)", "given back"),
             Query(
-                f"sum(increase(penstock_settlements_refused_total{{{_Q}}}[5m])) or vector(0)", "came too late"
+                f"sum(increase(penstock_jobs_released_total{{{_Q}}}[5m])) or on () vector(0)", "given back"
+            ),
+            Query(
+                f"sum(increase(penstock_settlements_refused_total{{{_Q}}}[5m])) or on () vector(0)",
+                "came too late",
             ),
         ),
         series(

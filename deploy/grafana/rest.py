@@ -24,4 +24,4 @@ def _panel(family: Counter | Gauge | Histogram) -> Panel:
             expression, unit = quantile(0.99, family.name, labels), "s"
         case _:
             expression, unit = f"max{by}({family.name})", "s" if family.name.endswith("_seconds") else "short"
-    return series(family.name, unit, Query(f"{expression} or vector(0)", legend), about=family.doc)
+    return series(family.name, unit, Query(f"{expression} or on () vector(0)", legend), about=family.doc)

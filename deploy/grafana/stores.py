@@ -27,7 +27,11 @@ _REDIS = Row(
             "short",
             Query(rare("penstock_redis_errors_total", "error_type"), "{{error_type}}"),
         ),
-        series("Reconnected, in 5 min", "short", Query("sum(increase(penstock_redis_reconnects_total[5m]))")),
+        series(
+            "Reconnected, in 5 min",
+            "short",
+            Query("sum(increase(penstock_redis_reconnects_total[5m]))", "times"),
+        ),
     ),
 )
 _RELAYS = Row(
@@ -66,7 +70,9 @@ _HISTORY = Row(
         series(
             "Connections", "short", Query("sum by (state) (penstock_history_pool_connections)", "{{state}}")
         ),
-        series("Waited in vain, in 5 min", "short", Query(rare("penstock_history_pool_timeouts_total"))),
+        series(
+            "Waited in vain, in 5 min", "short", Query(rare("penstock_history_pool_timeouts_total"), "times")
+        ),
         series(
             "Errors, in 5 min",
             "short",

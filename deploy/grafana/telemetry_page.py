@@ -28,7 +28,8 @@ _SIGNALS = Row(
             "Observers dropped",
             "short",
             Query(
-                "sum by (observer) (penstock_telemetry_observers_dropped_total) or vector(0)", "{{observer}}"
+                "sum by (observer) (penstock_telemetry_observers_dropped_total) or on () vector(0)",
+                "{{observer}}",
             ),
         ),
         series("Loop lag (99 %)", "s", Query(quantile(0.99, "penstock_loop_lag_seconds", "job"), "{{job}}")),

@@ -49,7 +49,9 @@ _CACHE = Row(
         series(
             "Waiting for others' loads, at once",
             "short",
-            Query("sum by (where) (rate(penstock_cache_wait_seconds_sum[5m])) or vector(0)", "{{where}}"),
+            Query(
+                "sum by (where) (rate(penstock_cache_wait_seconds_sum[5m])) or on () vector(0)", "{{where}}"
+            ),
         ),
         series("Kept in processes", "bytes", Query("sum(penstock_cache_local_bytes)", "bytes")),
         series(
@@ -81,7 +83,9 @@ _OUTGOING = Row(
         series(
             "Circuits that are not closed",
             "short",
-            Query("sum by (host, state) (penstock_http_client_circuit) or vector(0)", "{{host}} {{state}}"),
+            Query(
+                "sum by (host, state) (penstock_http_client_circuit) or on () vector(0)", "{{host}} {{state}}"
+            ),
         ),
     ),
 )
@@ -117,8 +121,10 @@ _TOKENS = Row(
         series(
             "Tokens",
             "short",
-            Query("max by (instance) (penstock_api_tokens) or vector(0)", "{{instance}}"),
-            Query("max by (instance) (penstock_api_tokens_stale) or vector(0)", "unreadable {{instance}}"),
+            Query("max by (instance) (penstock_api_tokens) or on () vector(0)", "{{instance}}"),
+            Query(
+                "max by (instance) (penstock_api_tokens_stale) or on () vector(0)", "unreadable {{instance}}"
+            ),
             width=12,
         ),
     ),

@@ -4,27 +4,37 @@ import json
 import time
 import urllib.request
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import create_engine
 
 from dashboards.application import pay
 from penstock.engine.sql_outbox import SqlOutbox
 from support.otlp_receiver import otlp_receiver
-from support.processes import Start
+from support.processes import Process, Start
 from support.prometheus import Prometheus, prometheus
 
 APP = "dashboards.application:shop"
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules" / "penstock.yaml"
 
 
+class System(NamedTuple):
+    """Processes that run."""
+
+    prometheus: Prometheus
+    api: str
+    """Its URL."""
+    worker: Process
+    """The supervisor of two."""
+
+
 @contextmanager
-def system(start: Start, redis: str, folder: Path) -> Generator[tuple[Prometheus, str]]:
-    """API, two worker processes, a relay with a history; gives Prometheus and the API's URL."""
-    with otlp_receiver() as collector:
-        where = ("--redis", redis, "--otlp-endpoint", collector.endpoint)
+def system(start: Start, redis: str, folder: Path, otlp: str | None = None) -> Generator[System]:
+    """API, two worker processes, a relay with a history; their spans go to `otlp`, if there is one."""
+    with nullcontext(otlp) if otlp else _anywhere() as collector:
+        where = ("--redis", redis, "--otlp-endpoint", collector)
         history = ("--history-url", f"sqlite:///{folder / 'history.db'}")
         outbox = ("--outbox-url", f"sqlite:///{folder / 'shop.db'}")
         metrics = ("--metrics-bind", "127.0.0.1:0")
@@ -43,7 +53,13 @@ def system(start: Start, redis: str, folder: Path) -> Generator[tuple[Prometheus
         for number in (1, 2):
             worker.wait_for_line(f'"worker started".*"process":{number}')
         with prometheus(folder, urls, rules=[RULES], honor_labels=True) as server:
-            yield server, urls["api"]
+            yield System(server, urls["api"], worker)
+
+
+@contextmanager
+def _anywhere() -> Generator[str]:
+    with otlp_receiver() as collector:
+        yield collector.endpoint
 
 
 def work(api: str, seconds: float) -> None:

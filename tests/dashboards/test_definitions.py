@@ -60,6 +60,21 @@ def test_a_panel_about_what_nobody_shows_cannot_be_made() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_every_line_has_a_name(name: str) -> None:
+    """Or Grafana would show the expression in its place."""
+    graphs = [panel for panel in panels(PAGES[name]) if panel["type"] == "timeseries"]
+    assert [
+        panel["title"] for panel in graphs for one in panel["targets"] if not one.get("legendFormat")
+    ] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_zero_stands_for_nothing_and_never_beside_something(name: str) -> None:
+    """A bare `or vector(0)` adds a line without a name to series that have labels."""
+    assert [expression for expression in asked(PAGES[name]) if "or vector(0)" in expression] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_panels_lie_beside_each_other_and_not_on_top(name: str) -> None:
     """Grafana would push them aside, each time differently."""
     taken: set[tuple[int, int]] = set()
