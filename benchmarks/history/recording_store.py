@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import NamedTuple
+
+import msgspec
 
 from benchmarks.history import records
 from benchmarks.history.recorder import Recorder
@@ -15,6 +16,7 @@ from penstock.engine.store import (
     Cancellation,
     Claim,
     Claimed,
+    Handed,
     Heartbeat,
     NewJob,
     Reaping,
@@ -28,7 +30,7 @@ from penstock.engine.store import (
 )
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct):
     """A claim, and whether a job may be handed over under the next number."""
 
     number: int
@@ -36,6 +38,7 @@ class _Sent(NamedTuple):
     since: int
     """The earliest moment at which the store can have carried it out."""
     handed: bool
+    """This one allows it, or one before that left nothing but word."""
 
 
 class RecordingStore(Relay):
@@ -77,10 +80,12 @@ class RecordingStore(Relay):
         if last is None or number != last.number:
             # Since the last, where that allowed it, a job may have been handed over under this number.
             at = to.clock()
-            since = last.at if last is not None and last.handed else at
-            self._claims[queue, worker] = last = _Sent(number, at, since, handed)
+            allowed = last is not None and last.handed
+            since = last.at if last is not None and allowed else at
+            self._claims[queue, worker] = last = _Sent(number, at, since, handed or allowed)
         claim = await super().claim(queue, worker, number, count, suspect=suspect, idle=idle, handed=handed)
         if claim is not None and claim.jobs:
+            last.handed = False
             self._claimed(queue, worker, number, last.since, claim.jobs)
         return claim
 
@@ -91,10 +96,15 @@ class RecordingStore(Relay):
 
     async def _heard(self, worker: str, wakes: AsyncIterator[Wake]) -> AsyncGenerator[Wake]:
         async for wake in wakes:
-            if (handed := wake.handed) is not None:
-                since = self._claims[wake.queue, worker].at  # of the claim that allowed it
-                self._claimed(wake.queue, worker, handed.number, since, [handed.job])
+            if wake.handed is not None:
+                self._handed(wake.queue, worker, wake.handed)
             yield wake
+
+    def _handed(self, queue: str, worker: str, handed: Handed) -> None:
+        """A claim that nobody sent; a late one the worker has sent since, and is told by its answer."""
+        last = self._claims[queue, worker]
+        if handed.number > last.number:
+            self._claimed(queue, worker, handed.number, last.at, [handed.job])
 
     def _claimed(self, queue: str, worker: str, number: int, sent: int, claimed: Sequence[Claimed]) -> None:
         to, jobs = self._recorder, [_entry(one.suffix, one.token, one.raw) for one in claimed]

@@ -13,9 +13,8 @@ async def listen(
 ) -> None:
     """Listen until cancelled; `ready` is called when it is known whether wake-ups are heard.
 
-    A job that comes with one goes to the receiver of its queue.
-
-    While they are not, `shift.hears` says so and the fetcher looks unasked.
+    While they are not, `shift.hears` says so and the fetcher looks unasked. A job that comes with one goes to
+    the receiver of its queue.
     """
     try:
         async with shift.store.listen(shift.worker, shift.queues) as wakes:
