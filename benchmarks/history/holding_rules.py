@@ -44,8 +44,9 @@ def _settled_by_its_holder(
     if not accepted:
         return
     first, revoked = standing[0].call, queue.workers[hold.worker].revoked
-    # What was claimed after that was held under a lease begun anew: whoever held nothing may join again.
-    if revoked is not None and hold.sent <= revoked.at < first.sent:
+    # Whoever held nothing may join again, and holds what it claims from then on.
+    anew = revoked is not None and revoked.at < hold.sent and revoked.at < queue.workers[hold.worker].joined
+    if revoked is not None and revoked.at < first.sent and not anew:
         says = f"token {hold.token} was accepted from {hold.worker} after its lease had been revoked"
         yield job.wrong("settled after revocation", says, revoked, *accepted[0].call.records())
     if overtaker is not None and overtaker.answered < first.sent:

@@ -64,6 +64,11 @@ class RecordingStore(Relay):
         to.write(records.Submitted(by=to.by, at=to.clock(), call=call, answers=told))
         return answers
 
+    async def join(self, queue: str, worker: str, lease: int, slots: int = 0) -> None:
+        await super().join(queue, worker, lease, slots)
+        to = self._recorder
+        to.write(records.Joined(by=to.by, at=to.clock(), queue=queue, worker=worker))
+
     async def claim(
         self,
         queue: str,

@@ -157,6 +157,13 @@ class LeaseLost(Base, frozen=True, tag="lease_lost"):
     worker: str
 
 
+class Joined(Base, frozen=True, tag="joined"):
+    """A worker's lease was begun, or prolonged."""
+
+    queue: str
+    worker: str
+
+
 class Started(Base, frozen=True, tag="started"):
     """A handler is about to run; `most` is the number of attempts its policy allows."""
 
@@ -205,6 +212,7 @@ Record: TypeAlias = (
     | Reap
     | Reaped
     | LeaseLost
+    | Joined
     | Started
     | Finished
     | Crashed

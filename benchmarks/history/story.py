@@ -142,6 +142,8 @@ class WorkerStory(msgspec.Struct):
 
     revoked: Record | None = None
     """The first answer that tells of it."""
+    joined: int = 0
+    """When the store last said that a lease was begun."""
     revoked_after: int = NEVER
     """It did not happen before."""
     vague: list[Call] = []

@@ -25,6 +25,7 @@ class Teller:
             records.Cancel: self._cancel,
             records.Reap: self._reap,
             records.LeaseLost: self._lease_lost,
+            records.Joined: self._joined,
             records.Started: self._started,
             records.Finished: self._finished,
             records.Crashed: self._crashed,
@@ -147,6 +148,10 @@ class Teller:
     def _lease_lost(self, record: records.LeaseLost) -> None:
         # By whom and since when the reapers' records tell; this bounds it from above.
         self._queue(record.queue).revoke(record.worker, record, 0)
+
+    def _joined(self, record: records.Joined) -> None:
+        story = self._queue(record.queue).workers[record.worker]
+        story.joined = max(story.joined, record.at)
 
     def _started(self, record: records.Started) -> None:
         job = self._queue(record.queue).job(record.suffix)

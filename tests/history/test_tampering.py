@@ -15,6 +15,8 @@ from benchmarks.history.records import (
     Crashed,
     Finished,
     GivenBack,
+    Joined,
+    LeaseLost,
     Reaped,
     Settle,
     Settled,
@@ -153,3 +155,15 @@ async def test_a_run_that_a_crash_ended_may_be_followed_by_another(autojump_cloc
     rules = {violation.rule for violation in check(told)}
     assert "one at a time" not in rules
     assert "one holder" in rules  # but the lease was not revoked
+
+
+@pytest.mark.parametrize(("again", "broken"), [(False, {"settled after revocation"}), (True, set[str]())])
+async def test_a_revoked_worker_holds_nothing_unless_it_has_joined_again(
+    autojump_clock: MockClock, again: bool, broken: set[str]
+) -> None:
+    """What it claims and settles afterwards is a fault; under a lease begun anew it is not."""
+    history = await true_history()
+    [joined] = [record for record in history if isinstance(record, Joined)]
+    at = joined.at - 1 if again else joined.at
+    revoked = LeaseLost(by="one", at=at, queue=joined.queue, worker=joined.worker)
+    assert {violation.rule for violation in check([revoked, *history])} == broken

@@ -35,7 +35,7 @@ from support.work import Ears
 
 MANY = 10_000
 WORK = "for i = 1, 5000 do redis.call('SET', KEYS[1], i) end"  # what a call is compared with, some 10 ms
-BLOCKED = 2.0  # times that work: how long one call may keep others waiting
+BLOCKED = 1.0  # times that work: how long one call may keep others waiting
 NAMES = [f"{number:032x}" for number in range(MANY)]
 module = Module("proofs")
 

@@ -33,9 +33,9 @@ def newer_store(redis: Redis) -> RedisStore:
     return store
 
 
-def requests(*names: str) -> Iterator[Request]:
+def requests(*names: str, count: int = JOBS) -> Iterator[Request]:
     """Jobs of these names in turn."""
-    for number in range(JOBS):
+    for number in range(count):
         yield versions.newer.jobs[f"app.{names[number % len(names)]}"].request()
 
 
@@ -61,25 +61,34 @@ def start_worker(start: Start, url: str, application: str) -> Process:
 async def test_nothing_dies_of_two_versions_side_by_side(start: Start, valkey: ValkeyServer) -> None:
     """Every job succeeds; what the older one does not know waits for the newer one at no attempt's cost.
 
-    A newer application submits to the same Penstock, and a newer Penstock writes newer records.
+    A newer application submits to the same Penstock, and a newer Penstock writes newer records: first
+    while there is only the older worker, so that it meets each of them, then to both under load.
     """
-    older, newer = (start_worker(start, valkey.url, name) for name in ("older", "newer"))
-    old, unknown, unreadable = list[Receipt](), list[Receipt](), list[Receipt]()
+    older = start_worker(start, valkey.url, "older")
+    known, unknown, unreadable = list[Receipt](), list[Receipt](), list[Receipt]()
     async with Redis(valkey.url) as redis, Client(RedisStore(redis)) as client:
+        newer_client = Client(newer_store(redis))
         with trio.fail_after(60):
+            await submit(client, requests("common", "again", count=2), known)
+            await submit(client, requests("added", count=1), unknown)
+            await submit(newer_client, requests("common", count=1), unreadable)
+            alone = [await client.wait(receipt.id) for receipt in known]
+            await trio.to_thread.run_sync(lambda: older.wait_for_line("unknown_job"))
+            await trio.to_thread.run_sync(lambda: older.wait_for_line("newer_record"))
+            newer = start_worker(start, valkey.url, "newer")
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(submit, client, requests("common", "again"), old)
+                nursery.start_soon(submit, client, requests("common", "again"), known)
                 nursery.start_soon(submit, client, requests("added"), unknown)
-                nursery.start_soon(submit, Client(newer_store(redis)), requests(*ALL), unreadable)
-            jobs = [await client.wait(receipt.id) for receipt in (*old, *unknown, *unreadable)]
+                nursery.start_soon(submit, newer_client, requests(*ALL), unreadable)
+            jobs = [await client.wait(receipt.id) for receipt in (*known, *unknown, *unreadable)]
         ended = await endings_of(redis, versions.QUEUE)
 
     assert older.terminate() == newer.terminate() == 0
     assert {(job.state, job.crashes) for job in jobs} == {(JobState.SUCCEEDED, 0)}
     assert {(job.job, job.attempt) for job in jobs} == {("app.added", 1), ("app.common", 1), ("app.again", 2)}
     assert ended == Counter(split_job_id(job.id)[1] for job in jobs)
-    assert {runs_as(older, job.result) for job in jobs[:JOBS]} == {True, False}
-    assert all(runs_as(newer, job.result) for job in jobs[JOBS:])
+    assert all(runs_as(older, job.result) for job in alone)
+    assert all(runs_as(newer, job.result) for job in jobs[len(known) :])
     assert parked_by(older) == {("app.added", "unknown_job"), ("", "newer_record")}
     assert parked_by(newer) == set()
 
