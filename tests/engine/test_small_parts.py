@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from penstock.engine import Backoff, WorkerSettings
 from penstock.engine.buffer import Buffer
 from penstock.engine.errors import ConfigurationError, InvalidRequest
+from penstock.engine.events import Event, Observers, StoreDown, StoreUp
 from penstock.engine.held import Held
 from penstock.engine.job import JobState, trace_id_of
 from penstock.engine.names import (
@@ -163,3 +164,28 @@ async def test_waiting_takers_get_every_job_once_and_end_when_the_buffer_closes(
             await trio.testing.wait_all_tasks_blocked()
             assert taken == list(range(50))
             buffer.close()
+
+
+def test_an_observer_that_says_what_it_hears_is_told_nothing_else() -> None:
+    """Others are told everything, and those that are added later from then on."""
+
+    class Picky:
+        hears = frozenset({StoreUp})
+
+        def __init__(self) -> None:
+            self.heard: list[Event] = []
+
+        def __call__(self, event: Event) -> None:
+            self.heard.append(event)
+
+    picky, late, everything = Picky(), Picky(), list[Event]()
+    observers = Observers(picky, everything.append)
+    down, up = StoreDown("fetcher", "refused"), StoreUp("fetcher", 1.0)
+    for event in (down, up):
+        observers.emit(event)
+    observers.add(late)
+    observers.emit(up)
+
+    assert everything == [down, up, up]
+    assert picky.heard == [up, up]
+    assert late.heard == [up]

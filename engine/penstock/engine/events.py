@@ -247,6 +247,7 @@ Event = (
     | ObserverFailed
 )
 Observer = Callable[[Event], None]
+"""Called with each event, or, where it has an attribute `hears` with kinds of events, with each of those."""
 FailureHook = Callable[[AttemptFailed], None]
 """Hears of the failures of one module's jobs; under the rules of observers."""
 
@@ -256,21 +257,33 @@ class Observers:
 
     def __init__(self, *observers: Observer, others: "Observers | None" = None) -> None:
         """`others` are told, where they are given, of one that was dropped here."""
-        self._observers = observers  # replaced, never changed: it may be while it is gone through
+        self._listening = _Listening(observers)
         self._others = others
 
     def add(self, observer: Observer) -> None:
         """Tell `observer` everything from now on."""
-        self._observers += (observer,)
+        self._listening = _Listening((*self._listening.observers, observer))
 
     def emit(self, event: Event) -> None:
         """Tell every observer; drop those that raise. Never raises an `Exception`."""
-        for observer in self._observers:
+        for observer in self._listening[type(event)]:
             try:
                 observer(event)
             except Exception as error:  # a broken observer must not break a job; it is reported
-                self._observers = tuple(each for each in self._observers if each is not observer)
+                left = tuple(each for each in self._listening.observers if each is not observer)
+                self._listening = _Listening(left)
                 (self._others or self).emit(ObserverFailed(_name(observer), error))
+
+
+class _Listening(dict[type, tuple[Observer, ...]]):
+    """Who hears events of a kind, found out once. Another one takes its place where observers come or go."""
+
+    def __init__(self, observers: tuple[Observer, ...]) -> None:
+        self.observers = observers
+
+    def __missing__(self, kind: type) -> tuple[Observer, ...]:
+        found = self[kind] = tuple(each for each in self.observers if kind in getattr(each, "hears", (kind,)))
+        return found
 
 
 def _name(observer: Observer) -> str:

@@ -37,7 +37,7 @@ from penstock.engine.outcome import (
 from penstock.engine.record import VERSION, Body, Header, Record, decode_body, decode_ending, parse_record
 from penstock.engine.registry import Registry
 from penstock.engine.resources import Resources
-from penstock.engine.seams import Guarded, Seams
+from penstock.engine.seams import Seams
 from penstock.engine.signature import encode_result
 
 
@@ -117,8 +117,10 @@ class Runner:
         handlers: HandlerScope,
     ) -> Outcome:
         """Report the attempt around its call; every start has one finish, cancellation included."""
-        emit = self._seams.observers.emit
-        with Guarded(self._seams, attempt):
+        seams = self._seams
+        emit = seams.observers.emit
+        scope = seams.enter(attempt)
+        try:
             emit(JobStarted(attempt))
             began = time.perf_counter()
             try:
@@ -130,6 +132,10 @@ class Runner:
                 emit(JobFinished(attempt, time.perf_counter() - began))
             if not isinstance(attempt.outcome, Succeeded):
                 self._reports.tell(attempt, attempt.outcome)
+        except BaseException as error:
+            seams.leave(scope, error)
+            raise
+        seams.leave(scope, None)
         return attempt.outcome
 
     async def _call(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 
 from penstock.engine.attempt import Attempt
 from penstock.engine.events import ObserverFailed, Observers
@@ -38,43 +37,6 @@ def unchanged(text: str) -> str:
     return text
 
 
-class Guarded:
-    """The scope around one attempt; if it raises, it is reported and costs nothing but itself."""
-
-    __slots__ = ("_attempt", "_scope", "_seams")
-
-    def __init__(self, seams: "Seams", attempt: Attempt) -> None:
-        self._seams = seams
-        self._attempt = attempt
-        self._scope: AbstractContextManager[object] | None = None
-
-    def __enter__(self) -> None:
-        around = self._seams.around_attempt
-        if around is None:
-            return
-        try:
-            scope = around(self._attempt)
-            scope.__enter__()
-        except Exception as error:  # whatever telemetry raises may not stop a job
-            self._report(error)
-        else:
-            self._scope = scope
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._scope is None:
-            return
-        try:
-            self._scope.__exit__(kind, error, trace)
-        except Exception as raised:  # as above; what came out of the block goes on by itself
-            if raised is not error:
-                self._report(raised)
-
-    def _report(self, error: Exception) -> None:
-        self._seams.observers.emit(ObserverFailed("around_attempt", error))
-
-
 class Seams:
     """What a client or worker reports to: facts to `observers`, scopes around submissions and attempts.
 
@@ -94,3 +56,34 @@ class Seams:
         self.around_attempt = around_attempt
         self.redact = redact
         self.around_operation = around_operation
+
+    def enter(self, attempt: Attempt) -> AbstractContextManager[object] | None:
+        """Enter the scope around an attempt, to be handed to `leave`; None where there is none.
+
+        What it raises is reported, and costs nothing but the scope: telemetry may not stop a job.
+        """
+        if self.around_attempt is None:
+            return None
+        try:
+            scope = self.around_attempt(attempt)
+            scope.__enter__()
+        except Exception as error:
+            self._report(error)
+            return None
+        return scope
+
+    def leave(self, scope: AbstractContextManager[object] | None, error: BaseException | None) -> None:
+        """Leave what `enter` gave, with what came out of the attempt, which goes on by itself."""
+        if scope is None:
+            return
+        try:
+            if error is None:
+                scope.__exit__(None, None, None)
+            else:
+                scope.__exit__(type(error), error, error.__traceback__)
+        except Exception as raised:
+            if raised is not error:
+                self._report(raised)
+
+    def _report(self, error: Exception) -> None:
+        self.observers.emit(ObserverFailed("around_attempt", error))

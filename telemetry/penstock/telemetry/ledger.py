@@ -54,15 +54,15 @@ class Ledger:
     def __init__(self, *tellers: Callable[[Any], None], bound: Callable[[], Bound]) -> None:
         self._observers = Observers(*tellers)
         self._bound = bound
-        self._entries: list[Told] = []
-        self._running: dict[int, Told] = {}  # by the identity of the attempt
+        # By the identity of their attempts, which they keep alive.
+        self._batch: dict[int, Told] = {}
+        self._running: dict[int, Told] = {}  # those that were told and have not ended
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, JobStarted):
             attempt, scope = event.attempt, current_scope()
             scope.told_later = True
-            self._running[id(attempt)] = told = Told(attempt, scope, time.time_ns())
-            self._entries.append(told)
+            self._batch[id(attempt)] = Told(attempt, scope, time.time_ns())
         elif isinstance(event, JobFinished):
             self._finish(event)
         else:
@@ -72,24 +72,27 @@ class Ledger:
 
     def tell(self) -> None:
         """Tell what waits."""
-        entries = self._entries
-        if entries:
-            self._entries = []
-            self._observers.emit(JobsToTell(entries))  # type: ignore[arg-type]
-            for told in entries:
-                told.begins = False
+        batch = self._batch
+        if batch:
+            self._batch = {}
+            self._observers.emit(JobsToTell(list(batch.values())))  # type: ignore[arg-type]
+            for key, told in batch.items():
+                if not told.ended:
+                    told.begins = False
+                    self._running[key] = told
 
     def add(self, teller: Observer) -> None:
         """Tell `teller`, too."""
         self._observers.add(teller)
 
     def _finish(self, event: JobFinished) -> None:
-        now = time.time_ns()
-        told = self._running.pop(id(event.attempt), None)
-        if told is None:  # it had started before anybody listened
-            told = Told(event.attempt, current_scope(), now, begins=False)
+        now, key = time.time_ns(), id(event.attempt)
+        told = self._batch.get(key)
+        if told is None:  # its start has been told
+            told = self._running.pop(key, None)
+            if told is None:  # it had started before anybody listened
+                told = Told(event.attempt, current_scope(), now, begins=False)
+            self._batch[key] = told
         told.ended, told.seconds, told.bound = now, event.seconds, self._bound()
-        if not told.begins:
-            self._entries.append(told)
-        if len(self._entries) >= AT_ONCE:
+        if len(self._batch) >= AT_ONCE:
             self.tell()

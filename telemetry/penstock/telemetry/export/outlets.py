@@ -41,7 +41,7 @@ class OtlpOutlet:
 
     def put_encoded(self, ended: int, spans: Sequence[bytes]) -> None:
         """Take spans that are encoded; the first of them ended then."""
-        self.thread.put_all(ended, [(len(span), span) for span in spans])
+        self.thread.put_all(ended, list(map(len, spans)), spans)
 
     def put_readable(self, span: ReadableSpan) -> None:
         """Take one of the SDK's, to be encoded by the thread."""
@@ -54,7 +54,7 @@ class OtlpOutlet:
 
     def _encode(self) -> None:
         """Encode what has ended; called by the thread too, for what is left over."""
-        ended, encoded, first = self._ended, list[tuple[int, bytes | ReadableSpan]](), 0
+        ended, encoded, first = self._ended, list[bytes](), 0
         unencodable = 0
         for _ in range(2 * AT_ONCE):
             try:
@@ -66,11 +66,11 @@ class OtlpOutlet:
             except Exception:  # what a handler has put on it, a time that is none: not worth its job
                 unencodable += 1
                 continue
-            encoded.append((len(data), data))
+            encoded.append(data)
             first = first or span.ended
         if unencodable:
             self.thread.drop("unencodable", unencodable)
-        self.thread.put_all(first, encoded)
+        self.thread.put_all(first, list(map(len, encoded)), encoded)
 
 
 class ReadableOutlet:

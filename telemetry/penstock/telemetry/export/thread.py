@@ -140,27 +140,45 @@ class ExportThread(Generic[T]):
 
     def put(self, ended: int, size: int, item: T) -> None:
         """Take one; `ended` in nanoseconds since the epoch, `size` in bytes."""
-        self.put_all(ended, [(size, item)])
+        self.put_all(ended, [size], [item])
 
-    def put_all(self, ended: int, items: Sequence[tuple[int, T]]) -> None:
+    def put_all(self, ended: int, sizes: Sequence[int], items: Sequence[T]) -> None:
         """Take some, each with its size; the first of them `ended` then."""
-        limits = self.limits
+        limits, whole = self.limits, sum(sizes)
         with self._lock:
-            for size, item in items:
-                if self._closed or self._spans >= limits.spans or self._bytes + size > limits.bytes:
-                    self._dropped["closed" if self._closed else "queue_full"] += 1
-                    continue
-                self._spans += 1
-                self._bytes += size
-                batch = self._open
-                if not batch.items:
-                    batch.since = ended
-                batch.items.append(item)
-                batch.size += size
-                if len(batch.items) >= limits.batch or batch.size >= limits.batch_bytes:
-                    self._full.append(batch)
-                    self._open = _Batch()
-                    self._wake.set()
+            batch = self._open
+            if not batch.items:
+                batch.since = ended
+            if (
+                not self._closed
+                and self._spans + len(items) <= limits.spans
+                and self._bytes + whole <= limits.bytes
+                and len(batch.items) + len(items) < limits.batch
+                and batch.size + whole < limits.batch_bytes
+            ):  # as nearly always: there is room for all, and none of them fills the batch
+                self._add(items, whole)
+            else:
+                for size, item in zip(sizes, items, strict=True):
+                    self._put(ended, size, item)
+
+    def _put(self, ended: int, size: int, item: T) -> None:
+        limits = self.limits
+        if self._closed or self._spans >= limits.spans or self._bytes + size > limits.bytes:
+            self._dropped["closed" if self._closed else "queue_full"] += 1
+            return
+        if not self._open.items:
+            self._open.since = ended
+        self._add((item,), size)
+        if len(self._open.items) >= limits.batch or self._open.size >= limits.batch_bytes:
+            self._full.append(self._open)
+            self._open = _Batch()
+            self._wake.set()
+
+    def _add(self, items: Sequence[T], size: int) -> None:
+        self._spans += len(items)
+        self._bytes += size
+        self._open.items += items
+        self._open.size += size
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count spans as lost."""

@@ -90,6 +90,7 @@ class LogObserver:
             told[Settled] = self._settled
             told[JobsPromoted] = self._jobs_promoted
         self._told = told
+        self.hears = frozenset(told)
         self._starts = log.is_enabled_for(logging.DEBUG)
         self._ends = {
             kind: ending
@@ -98,9 +99,7 @@ class LogObserver:
         }
 
     def __call__(self, event: Event | RequestServed | JobsToTell) -> None:
-        tell = self._told.get(type(event))
-        if tell is not None:
-            tell(event)
+        self._told[type(event)](event)
 
     def _job_enqueued(self, event: JobEnqueued) -> None:
         self._log.debug(
@@ -120,7 +119,7 @@ class LogObserver:
                 self._say(lines, "debug", said, Around(told.scope.fields, None, told.started))
             if told.ended:
                 self._ended(told, lines)
-        self._teller.write(lines)
+        self._teller.write(self._teller.hide_all(lines))
 
     def _ended(self, told: Told, lines: list[bytes]) -> None:
         outcome = type(told.attempt.outcome)

@@ -42,7 +42,7 @@ class PlainEndings:
         self._second, self._second_text = 0, b""
 
     def line(self, told: Told) -> bytes | None:
-        """The line; None where it has to be rendered by itself."""
+        """The line, with what secrets may be in its values; None where it has to be rendered by itself."""
         attempt, ids = told.attempt, told.scope.ids
         if ids is None or told.bound != self._usual or attempt.logged is not None:
             return None
@@ -59,7 +59,7 @@ class PlainEndings:
         )
         kind = (attempt.job, attempt.queue, attempt.number, attempt.tenant, attempt.user, ids.flags)
         text = self._kinds[kind] if kind in self._kinds else self._look_at(kind, told, ids, values)
-        return None if text is None else self._hide(text % values)
+        return None if text is None else text % values
 
     def _look_at(self, kind: Hashable, told: Told, ids: SpanLink, values: Values) -> bytes | None:
         """Render the first of a kind, and keep what others can be made of."""

@@ -102,11 +102,10 @@ class MetricsObserver:
             ObserverFailed: self._observer_failed,
             StoreDown: self._store_down,
         }
+        self.hears = frozenset(self._methods)
 
     def __call__(self, event: Event | RequestServed | JobsToTell) -> None:
-        method = self._methods.get(type(event))
-        if method is not None:  # else of no interest to metrics
-            method(event)
+        self._methods[type(event)](event)
 
     def _about_jobs(self, batch: JobsToTell) -> None:
         busy = 0

@@ -8,6 +8,7 @@ recorded and cannot be got back. And of an attempt that went well, and that nobo
 more is made than the bytes of the two: that is what most attempts are.
 """
 
+from binascii import unhexlify
 from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,8 +30,8 @@ from penstock.telemetry.traces.carriers import (
 )
 from penstock.telemetry.traces.conclusion import conclude
 from penstock.telemetry.traces.late_span import LateSpan
-from penstock.telemetry.traces.otlp import SpanLink, encode_message_id, encode_span
-from penstock.telemetry.traces.span import RANDOM, SAMPLED, Span, new_span_id, new_trace_id
+from penstock.telemetry.traces.otlp import SpanLink, encode_message_id, encode_plain_span
+from penstock.telemetry.traces.span import RANDOM, SAMPLED, Span, new_span_bytes, new_span_id, new_trace_id
 
 if TYPE_CHECKING:
     from penstock.telemetry.traces.tracing import Tracing
@@ -88,12 +89,12 @@ class AroundAttempt(Scope, LateSpan):
         attempt = self._attempt
         attempt.trace = None  # no circle is left for the garbage collector
         # Asked here first, because most attempts are not kept.
-        if (
+        if not self.told_later and (
             self._sampled
             or type(attempt.outcome) is not Succeeded
             or attempt.number > 1
             or ended - self._started >= self._tracing.slow
-        ) and not self.told_later:
+        ):
             self.show_end()
 
     @property
@@ -170,11 +171,13 @@ class AroundAttempt(Scope, LateSpan):
             return False
         attempt.trace = own
         wait, process = self._tracing.sorts.plain(attempt)
-        message_id, above = encode_message_id(attempt.id), attempt.headers[TRACEPARENT][36:52]
-        ids = f"0a10{own.trace_id}1208{new_span_id()}2208{above}"
-        encoded.append(encode_span(ids, self._due, started, own.flags, True, wait + message_id))
-        ids = f"0a10{own.trace_id}1208{own.span_id}2208{above}"
-        encoded.append(encode_span(ids, started, ended, own.flags, True, process + message_id))
+        message_id, flags = encode_message_id(attempt.id), own.flags
+        trace_id, above = unhexlify(own.trace_id), unhexlify(attempt.headers[TRACEPARENT][36:52])
+        waited, ran = new_span_bytes(), unhexlify(own.span_id)
+        encoded.append(
+            encode_plain_span(trace_id, waited, above, self._due, started, flags, wait + message_id)
+        )
+        encoded.append(encode_plain_span(trace_id, ran, above, started, ended, flags, process + message_id))
         return True
 
     def _keep(self, why: str) -> None:

@@ -29,11 +29,10 @@ class TraceObserver:
             JobsPromoted: self._promoted,
             WorkersReaped: self._reaped,
         }
+        self.hears = frozenset(self._makers)
 
     def __call__(self, event: Event | JobsToTell) -> None:
-        make = self._makers.get(type(event))
-        if make is not None:
-            make(event)
+        self._makers[type(event)](event)
 
     def _about_jobs(self, batch: JobsToTell) -> None:
         direct, encoded, first = self._tracing.provider.direct, list[bytes](), 0

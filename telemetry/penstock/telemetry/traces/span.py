@@ -54,7 +54,12 @@ def new_trace_id() -> str:
 
 def new_span_id() -> str:
     """Sixteen hex digits."""
-    return (_chance(64) or 1).to_bytes(8, "big").hex()
+    return new_span_bytes().hex()
+
+
+def new_span_bytes() -> bytes:
+    """Eight bytes, not all zero."""
+    return (_chance(64) or 1).to_bytes(8, "big")
 
 
 class Finish(Protocol):
