@@ -14,7 +14,7 @@ from benchmarks.drain import SLICE, noop, submit_bulk
 from benchmarks.frame.child import Figures, Order, take_turns
 from benchmarks.limit.line import Line
 from penstock.engine import Client, keys, scripts
-from penstock.engine.intake import arguments
+from penstock.engine.intake import arguments, script_for
 from penstock.engine.job import JobState
 from penstock.engine.redis_store import RedisStore
 from penstock.engine.store import NewJob, Store, Submitted, Terms
@@ -69,10 +69,11 @@ class _Told:
 
     def __init__(self) -> None:
         self.packed: list[bytes] = []
-        self._name = scripts.load()["submit"].sha1
+        self._scripts = scripts.load()
 
     async def submit(self, queue: str, jobs: Sequence[NewJob], terms: Terms) -> list[Submitted]:
-        words = ("EVALSHA", self._name, 1, keys.root(queue), *arguments(jobs, terms, 0))
+        script = self._scripts[script_for(jobs)]
+        words = ("EVALSHA", script.sha1, 1, keys.root(queue), *arguments(jobs, terms, 0))
         self.packed.append(pack(words))
         return [Submitted(job.suffix, True, JobState.READY) for job in jobs]
 

@@ -61,7 +61,7 @@ def _sort(sent: bytearray) -> Recording:
         joined = joined or name == "join"
         if name == "settle":
             recording.settles.add(len(recording.drain))
-        if joined or name == "submit":
+        if joined or name.startswith("submit"):
             (recording.drain if joined else recording.submit).append(pack(tuple(words)))
     return recording
 

@@ -32,6 +32,14 @@ async def submit_one(queue: QueueUnderTest, worker: Hand) -> Send:
     return lambda: queue.store.submit(queue.name, [new_job("x")])
 
 
+async def submit_one_for_later(queue: QueueUnderTest, worker: Hand) -> Send:
+    return lambda: queue.store.submit(queue.name, [new_job("x", delay=30)])
+
+
+async def submit_one_with_a_unique_key(queue: QueueUnderTest, worker: Hand) -> Send:
+    return lambda: queue.store.submit(queue.name, [new_job("x", unique="k")])
+
+
 async def submit_the_last_one(queue: QueueUnderTest, worker: Hand) -> Send:
     ready = (await queue.store.facts(queue.name)).ready
     return lambda: queue.store.submit(queue.name, [new_job("x")], Terms(most=ready + 1))
@@ -69,7 +77,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     "resign": [twice.resign],
     "return_claim": [twice.return_claim],
     "settle": [twice.settle_finally, twice.settle_for_now, twice.settle_failed],
-    "submit": [twice.submit, submit_one, submit_the_last_one, submit_until_full],
+    "submit": [twice.submit, submit_one_with_a_unique_key, submit_until_full],
+    "submit_one": [submit_one, submit_one_for_later, submit_the_last_one],
     **relay_cases.CASES,
     **schedule_cases.CASES,
 }

@@ -97,15 +97,17 @@ class Site:
 
     async def submit(self) -> tuple[list[Receipt], list[Receipt]]:
         """Every queue's jobs: those that are to be worked on, and those that are to be cancelled."""
+        alone: list[Receipt] = []
         wanted: list[Request] = []
         unwanted: list[Request] = []
         for queue in QUEUES:
-            wanted.append(linger.using(queue=queue).request())
+            alone += await self.client.submit_many([linger.using(queue=queue).request()])
             wanted += [once.using(queue=queue).request()] * ONCE + [
                 twice.using(queue=queue).request()
             ] * TWICE
             unwanted += [once.using(queue=queue, delay=3600).request()] * NEVER
-        return await self.client.submit_many(wanted), await self.client.submit_many(unwanted)
+        together = await self.client.submit_many(wanted)
+        return [*alone, *together], await self.client.submit_many(unwanted)
 
     async def be_given_back(self) -> None:
         """Stop a worker while jobs linger there."""

@@ -21,7 +21,7 @@ from proofs.cases import (
 from support.redis_server import ValkeyServer
 from support.stores import QueueUnderTest, redis_harness
 
-WORKING_OFF = sorted(CASES.keys() - {"submit", "fire", "memory"})
+WORKING_OFF = sorted(CASES.keys() - {"submit", "submit_one", "fire", "memory"})
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_what_is_there_can_be_worked_off(
 
 
 @pytest.mark.parametrize("watched", [True, False])
-@pytest.mark.parametrize(("script", "case"), cases_of("submit", "fire"))
+@pytest.mark.parametrize(("script", "case"), cases_of("submit", "submit_one", "fire"))
 async def test_nothing_more_is_taken_in(
     server: ValkeyServer,
     redis: Redis,

@@ -26,10 +26,10 @@ NEWER_RECORD = f"'{versions.NEWER} ' .. state"
 def newer_store(redis: Redis) -> RedisStore:
     """A store that writes newer records."""
     store = RedisStore(redis)
-    source = store._scripts["submit"].source
-    newer = source.replace("'1 ' .. state", NEWER_RECORD)
-    assert newer.count(NEWER_RECORD) == 1
-    store._scripts["submit"] = Script("submit", newer)
+    for name in ("submit", "submit_one"):
+        newer = store._scripts[name].source.replace("'1 ' .. state", NEWER_RECORD)
+        assert newer.count(NEWER_RECORD) == 1
+        store._scripts[name] = Script(name, newer)
     return store
 
 

@@ -18,7 +18,8 @@ _RETRY_FOR, _PAUSE = 3.0, 0.1  # seconds, as any call to the store
 class _Entry:
     """One submission on its way; `reply` or `error` is there once it is `done`."""
 
-    def __init__(self, args: Sequence[Any], wants: tuple[bool, int]) -> None:
+    def __init__(self, script: Script, args: Sequence[Any], wants: tuple[bool, int]) -> None:
+        self.script = script
         self.args = args
         self.wants = wants  # disk, replicas
         self.done = False
@@ -36,21 +37,20 @@ class DurableLine:
     itself, and what comes while one group waits is the next group: the disk is waited for once for all.
     """
 
-    def __init__(self, link: Link, script: Script, queue: str) -> None:
+    def __init__(self, link: Link, queue: str) -> None:
         self._link = link
-        self._script = script
         self._root = keys.root(queue)
         self._counts = keys.counts(queue)
         self._waiting: list[_Entry] = []
         self._turn = anyio.Lock()
 
-    async def send(self, args: Sequence[Any], terms: Terms) -> Reply:
-        """Run the script with these arguments and return its reply once `terms` are met.
+    async def send(self, script: Script, args: Sequence[Any], terms: Terms) -> Reply:
+        """Run a script with these arguments and return its reply once `terms` are met.
 
         Cancelled, it may have run or not. Raises `NotDurable`, `StoreUnavailable`, or `StoreRefused` where
         the server cannot do it at all; then nothing was stored.
         """
-        entry = _Entry(args, (terms.disk, terms.replicas))
+        entry = _Entry(script, args, (terms.disk, terms.replicas))
         self._waiting.append(entry)
         try:
             async with self._turn:
@@ -100,10 +100,11 @@ class DurableLine:
                 entry.end(reply, shortfall)
 
     async def _run(self, connection: Connection, group: list[_Entry]) -> list[Reply]:
-        calls: list[Command] = [("EVALSHA", self._script.sha1, 1, self._root, *entry.args) for entry in group]
+        calls: list[Command] = [("EVALSHA", entry.script.sha1, 1, self._root, *entry.args) for entry in group]
         replies = _checked(await connection.pipeline(calls))
         if any(isinstance(reply, ScriptMissing) for reply in replies):
-            await connection.execute("SCRIPT", "LOAD", self._script.source)
+            for source in {entry.script.source for entry in group}:
+                await connection.execute("SCRIPT", "LOAD", source)
             replies = _checked(await connection.pipeline(calls))
         return replies
 

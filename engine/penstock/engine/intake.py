@@ -8,8 +8,8 @@ from penstock.engine.job import JobState
 from penstock.engine.memory_watch import MemoryWatch
 from penstock.engine.store import SLICE, NewJob, Submitted, Terms
 
-Send = Callable[[str, Sequence[Any], Terms], Awaitable[Any]]
-"""Sends `submit.lua` with these arguments to a queue's server; returns its reply once the terms are met."""
+Send = Callable[[str, str, Sequence[Any], Terms], Awaitable[Any]]
+"""Sends a script, by name, with its arguments to a queue's server; returns its reply once terms are met."""
 
 
 class Intake:
@@ -24,8 +24,8 @@ class Intake:
         answers: list[Submitted] = []
         for start in range(0, len(jobs), SLICE):
             most_endings = await self._watch.check(queue)
-            args = arguments(jobs[start : start + SLICE], terms, most_endings)
-            reply = await self._send(queue, args, terms)
+            some = jobs[start : start + SLICE]
+            reply = await self._send(script_for(some), queue, arguments(some, terms, most_endings), terms)
             if isinstance(reply, int):
                 if reply < 0:
                     raise QueueFull(queue, -reply, most_endings, of=ENDINGS)
@@ -37,8 +37,13 @@ class Intake:
         return answers
 
 
+def script_for(jobs: Sequence[NewJob]) -> str:
+    """The name of the one that stores them: most submissions are of one job, which takes the server less."""
+    return "submit_one" if len(jobs) == 1 and not jobs[0].unique else "submit"
+
+
 def arguments(jobs: Sequence[NewJob], terms: Terms, most_endings: int) -> list[Any]:
-    """What `submit.lua` takes."""
+    """What it takes."""
     args: list[Any] = [terms.most, most_endings]
     for job in jobs:
         due = "" if job.due is None else job.due

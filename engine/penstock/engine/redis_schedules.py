@@ -59,8 +59,8 @@ class RedisSchedules:
         if not (terms.disk or terms.replicas):
             return await self._call("fire", queue, *args)
         if queue not in self._durable:
-            self._durable[queue] = DurableLine(self._redis, self._scripts["fire"], queue)
-        return await self._durable[queue].send(args, terms)
+            self._durable[queue] = DurableLine(self._redis, queue)
+        return await self._durable[queue].send(self._scripts["fire"], args, terms)
 
     async def steer(self, queue: str, name: str, what: Steering) -> bool | None:
         changed: int | None = await self._call("steer", queue, name, what)

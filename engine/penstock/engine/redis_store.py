@@ -82,12 +82,12 @@ class RedisStore:
         await self._remember(queue)
         return await self._intake.submit(queue, jobs, terms)
 
-    async def _submit(self, queue: str, args: Sequence[Any], terms: Terms) -> Any:
+    async def _submit(self, script: str, queue: str, args: Sequence[Any], terms: Terms) -> Any:
         if not (terms.disk or terms.replicas):
-            return await self._call("submit", queue, *args)
+            return await self._call(script, queue, *args)
         if queue not in self._durable:
-            self._durable[queue] = DurableLine(self.redis, self._scripts["submit"], queue)
-        return await self._durable[queue].send(args, terms)
+            self._durable[queue] = DurableLine(self.redis, queue)
+        return await self._durable[queue].send(self._scripts[script], args, terms)
 
     async def _remember(self, queue: str) -> None:
         """Put the queue on the list, which may live on another server: no submission waits long for it."""

@@ -42,6 +42,7 @@ _NAMES = (
     "settle",
     "steer",
     "submit",
+    "submit_one",
     "take",
     "withdraw",
 )
@@ -55,8 +56,9 @@ _DEFINITION = re.compile(rf"(?m){_START}(?:.*\n)(?:(?!{_START}).*\n)*")
 _NAME = re.compile(r"(?m)^local (?:function )?(\w+)")
 _COMMENT = re.compile(r"--.*")
 _WORD = re.compile(r"(?<!\w\.)\b\w+")  # but for names of fields
+_STORE_JOBS = ("fire", "submit", "submit_one")
 # All but what stores jobs may run when Redis is at its memory limit: it frees memory or keeps work alive.
-_FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | dict.fromkeys(("fire", "submit"), "#!lua\n")
+_FLAGS = dict.fromkeys(_NAMES, "#!lua flags=allow-oom\n") | dict.fromkeys(_STORE_JOBS, "#!lua\n")
 
 
 class _Definition(NamedTuple):

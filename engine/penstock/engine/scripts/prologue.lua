@@ -193,6 +193,41 @@ local function count_failures(failed)
   if new then forget_failures() end
 end
 
+-- The record of a job that is submitted `today`, now as text, and is, or will be, ready from `since` on.
+local function new_record(state, priority, today, since, flags, tenant, body)
+  return '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. today .. ' ' .. since .. ' 0 ' .. #body
+    .. ' ' .. flags .. ' ' .. tenant .. '\n' .. body
+end
+
+-- What a submission is told of an id that exists: a sending of its own if the body is the same.
+local function told_of(job, record, body)
+  local h = parse(record)
+  return { job, body_of(record, h) == body and 1 or 0, h.state }
+end
+
+-- Has the worker that has been idle longest and takes it claim a job that nothing waits before: the wake-up brings it.
+-- Where that does not arrive, the worker's next claim, which has this number, does. False where nobody takes it.
+local function hand_over(job, record)
+  local claimed = text_of(now)
+  for _ = 1, 100 do
+    local worker, since = unpack(redis.call('ZRANGE', IDLE, 0, 0, 'WITHSCORES'))
+    if not worker or since % 1 == 0 then return false end
+    redis.call('ZREM', IDLE, worker)
+    if alive(worker) then
+      local number = text_of((redis.call('HGET', CLAIMS, worker) or 0) + 1)
+      local token = text_of((redis.call('HGET', COUNTS, 'token') or 0) + 1)
+      local word = 'job ' .. claimed .. ' ' .. number .. ' ' .. token .. ' ' .. job .. '\n' .. record
+      if redis.call('SPUBLISH', root .. 'wake:' .. worker, word) > 0 then
+        redis.call('HSET', CLAIMS, worker, number)
+        redis.call('HSET', running_key(worker), job, token .. ' ' .. number .. ' ' .. claimed)
+        redis.call('HSET', COUNTS, 'token', token, 'ready', 0)
+        return true
+      end
+    end
+  end
+  return false
+end
+
 -- What `worker` holds, of one claim where a number is given, as {job, token, claim}, in the order it was claimed.
 local function held_by(worker, number)
   local flat = redis.call('HGETALL', running_key(worker))

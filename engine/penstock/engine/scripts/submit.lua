@@ -37,8 +37,7 @@ local function draft(job, i)
     fields[#fields + 1], fields[#fields + 2] = field, job
     locks[#locks + 1], locks[#locks + 2] = job, field
   end
-  local record = '1 ' .. state .. ' 0 0 ' .. priority .. ' 0 ' .. today .. ' ' .. since .. ' 0 ' .. #body
-    .. ' ' .. flags .. ' ' .. tenant .. '\n' .. body
+  local record = new_record(state, priority, today, since, flags, tenant, body)
   seen[job] = record
   local last = #stored
   stored[last + 1], stored[last + 2] = job_key(job), record
@@ -50,14 +49,9 @@ local function draft(job, i)
   return { job, 1, state }
 end
 
-local function same(job, i, record)
-  local h = parse(record)
-  return { job, body_of(record, h) == ARGV[i + 6] and 1 or 0, h.state }
-end
-
 local function answer(job, i, record)
   record = record or seen[job]
-  if record then return same(job, i, record) end
+  if record then return told_of(job, record, ARGV[i + 6]) end
   local other = ARGV[i + 5] ~= '' and holder(ARGV[i + 2] .. ' ' .. ARGV[i + 5])
   if not other or other == job then return draft(job, i) end
   local found = seen[other] or redis.call('GET', job_key(other))
@@ -79,50 +73,16 @@ local function no_room()
   return math.max(waiting, later)
 end
 
--- Has the worker that has been idle longest and takes it claim a job that nothing waits before: the wake-up brings it.
--- Where that does not arrive, the worker's next claim, which has this number, does. False where nobody takes it.
-local function hand_over(job, record)
-  for _ = 1, 100 do
-    local worker, since = unpack(redis.call('ZRANGE', IDLE, 0, 0, 'WITHSCORES'))
-    if not worker or since % 1 == 0 then return false end
-    redis.call('ZREM', IDLE, worker)
-    if alive(worker) then
-      local number = text_of((redis.call('HGET', CLAIMS, worker) or 0) + 1)
-      local token = text_of((redis.call('HGET', COUNTS, 'token') or 0) + 1)
-      local word = 'job ' .. today .. ' ' .. number .. ' ' .. token .. ' ' .. job .. '\n' .. record
-      if redis.call('SPUBLISH', root .. 'wake:' .. worker, word) > 0 then
-        redis.call('HSET', CLAIMS, worker, number)
-        redis.call('HSET', running_key(worker), job, token .. ' ' .. number .. ' ' .. today)
-        redis.call('HSET', COUNTS, 'token', token, 'ready', 0)
-        return true
-      end
-    end
-  end
-  return false
-end
-
-if #ARGV == FIRST - 1 + FIELDS and ARGV[FIRST + 5] == '' then
-  -- One job without a unique key: it is looked for and stored in one command.
-  results[1] = draft(ARGV[FIRST], FIRST)
-  local older = redis.call('SET', stored[1], stored[2], 'NX', 'GET')
-  if older then return { same(ARGV[FIRST], FIRST, older) } end
-  local waiting = no_room()
-  if waiting then
-    redis.call('DEL', stored[1])
-    return waiting
-  end
-else
-  local jobs = {}
-  for i = FIRST, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
-  local existing = records_of(jobs)
-  for n, job in ipairs(jobs) do results[n] = answer(job, (n - 1) * FIELDS + FIRST, existing[n]) end
-  local waiting = no_room()
-  if waiting then return waiting end
-  if #stored > 0 then redis.call('MSET', unpack(stored)) end
-  if #fields > 0 then
-    redis.call('HSET', UNIQUE, unpack(fields))
-    redis.call('HSET', LOCKS, unpack(locks))
-  end
+local jobs = {}
+for i = FIRST, #ARGV, FIELDS do jobs[#jobs + 1] = ARGV[i] end
+local existing = records_of(jobs)
+for n, job in ipairs(jobs) do results[n] = answer(job, (n - 1) * FIELDS + FIRST, existing[n]) end
+local waiting = no_room()
+if waiting then return waiting end
+if #stored > 0 then redis.call('MSET', unpack(stored)) end
+if #fields > 0 then
+  redis.call('HSET', UNIQUE, unpack(fields))
+  redis.call('HSET', LOCKS, unpack(locks))
 end
 
 if ready == 1 and depth == 1 and #stored == 2 then
