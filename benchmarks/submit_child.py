@@ -38,7 +38,8 @@ async def main(url: str) -> None:
         async def turn(order: Order) -> Figures:
             jobs, how = int(order["jobs"]), str(order["how"])
             await redis.execute("FLUSHALL")
-            await client.submit(noop, 0)  # the server has the script, and has listed the queue
+            for few in (1, 2):  # the server has the scripts for one and for several, and has listed the queue
+                await client.submit_many([noop.request(number) for number in range(few)])
             seconds = await ways[how](jobs)
             single = {"one submission": seconds / jobs * 1e6} if "singly" in how else {}
             return {"seconds": seconds, "submitted": jobs / seconds, **single}
