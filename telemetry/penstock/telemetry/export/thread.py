@@ -147,8 +147,6 @@ class ExportThread(Generic[T]):
         limits, whole = self.limits, sum(sizes)
         with self._lock:
             batch = self._open
-            if not batch.items:
-                batch.since = ended
             if (
                 not self._closed
                 and self._spans + len(items) <= limits.spans
@@ -156,7 +154,7 @@ class ExportThread(Generic[T]):
                 and len(batch.items) + len(items) < limits.batch
                 and batch.size + whole < limits.batch_bytes
             ):  # as nearly always: there is room for all, and none of them fills the batch
-                self._add(items, whole)
+                self._add(ended, items, whole)
             else:
                 for size, item in zip(sizes, items, strict=True):
                     self._put(ended, size, item)
@@ -166,15 +164,15 @@ class ExportThread(Generic[T]):
         if self._closed or self._spans >= limits.spans or self._bytes + size > limits.bytes:
             self._dropped["closed" if self._closed else "queue_full"] += 1
             return
-        if not self._open.items:
-            self._open.since = ended
-        self._add((item,), size)
+        self._add(ended, (item,), size)
         if len(self._open.items) >= limits.batch or self._open.size >= limits.batch_bytes:
             self._full.append(self._open)
             self._open = _Batch()
             self._wake.set()
 
-    def _add(self, items: Sequence[T], size: int) -> None:
+    def _add(self, ended: int, items: Sequence[T], size: int) -> None:
+        if not self._open.items:
+            self._open.since = ended
         self._spans += len(items)
         self._bytes += size
         self._open.items += items
